@@ -1,0 +1,176 @@
+"""The messages the bot learns from and is tested on: reading, near duplicates, leakage.
+
+Needs only PyYAML, so that it can run before anything else is installed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+ENTITIES = frozenset(
+    {"waybill_no", "ticket_no", "phone", "goods", "place", "time", "amount", "courier_name"}
+)
+NEAR_DUPLICATE = 0.7
+_ANNOTATION = re.compile(r"\[([^\[\]]+)\]\(([^()]*)\)")
+_NOT_TEXT = re.compile(r"[\W_]+")
+
+
+class CorpusError(ValueError):
+    """A data file that cannot be read as messages; the text names file and fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A labelled stretch of a message: ``text[start:end] == value``."""
+
+    start: int
+    end: int
+    value: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One labelled message. ``boundary`` is the line of the contract it tests, from 1."""
+
+    text: str
+    intent: str
+    path: Path
+    folder: str
+    boundary: int | None = None
+    entities: tuple[Entity, ...] = field(default=())
+
+
+def parse_line(line: str) -> tuple[str, tuple[Entity, ...]]:
+    """Split ``单号[SF1](waybill_no)`` into plain text and its entities."""
+    plain: list[str] = []
+    entities: list[Entity] = []
+    position = length = 0
+    for match in _ANNOTATION.finditer(line):
+        before = line[position : match.start()]
+        length += len(before)
+        value, kind = match.groups()
+        if kind not in ENTITIES:
+            raise CorpusError(f"unknown entity {kind!r} in {line!r}")
+        entities.append(Entity(length, length + len(value), value, kind))
+        plain += [before, value]
+        length += len(value)
+        position = match.end()
+    plain.append(line[position:])
+    text = "".join(plain)
+    if "[" in text or "](" in text:
+        raise CorpusError(f"stray bracket in {line!r}")
+    return text, tuple(entities)
+
+
+def read(path: Path) -> Iterator[Message]:
+    """Every message of one Rasa NLU file (blocks of ``examples: |`` with ``- `` lines)."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        blocks = document["nlu"]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise CorpusError(f"{path}: not a Rasa NLU file: {error}") from error
+    for block in blocks:
+        if "intent" not in block:
+            continue
+        boundary = (block.get("metadata") or {}).get("boundary")
+        for raw in block["examples"].splitlines():
+            if not raw.strip():
+                continue
+            if not raw.startswith("- "):
+                raise CorpusError(f"{path}: a message must start with '- ': {raw!r}")
+            try:
+                text, entities = parse_line(raw[2:].strip())
+            except CorpusError as error:
+                raise CorpusError(f"{path}: {error}") from error
+            yield Message(text, block["intent"], path, path.parent.name, boundary, entities)
+
+
+def load(root: Path) -> list[Message]:
+    """Every message below ``root``, in a stable order."""
+    return [message for path in sorted(root.rglob("*.yml")) for message in read(path)]
+
+
+def trigrams(text: str) -> frozenset[str]:
+    """Character 3-grams of the text without spaces and punctuation, lower case."""
+    bare = _NOT_TEXT.sub("", text.lower())
+    if len(bare) < 3:
+        return frozenset({bare})
+    return frozenset(bare[i : i + 3] for i in range(len(bare) - 2))
+
+
+def near_duplicates(
+    messages: Iterable[Message], against: Iterable[Message] = (), threshold: float = NEAR_DUPLICATE
+) -> list[tuple[float, Message, Message]]:
+    """Pairs whose 3-gram Jaccard exceeds ``threshold``, most alike first.
+
+    With ``against``, pairs across the two collections; else pairs within ``messages``.
+    """
+    other = list(against)
+    index: dict[str, list[int]] = defaultdict(list)
+    grams: list[frozenset[str]] = []
+    known: list[Message] = []
+
+    def remember(message: Message, bag: frozenset[str]) -> None:
+        for gram in bag:
+            index[gram].append(len(known))
+        known.append(message)
+        grams.append(bag)
+
+    for message in other:
+        remember(message, trigrams(message.text))
+    pairs = []
+    for message in messages:
+        bag = trigrams(message.text)
+        shared = Counter(i for gram in bag for i in index.get(gram, ()))
+        for i, common in shared.items():
+            jaccard = common / (len(bag) + len(grams[i]) - common)
+            if jaccard > threshold:
+                pairs.append((jaccard, known[i], message))
+        if not other:
+            remember(message, bag)
+    return sorted(pairs, key=lambda pair: -pair[0])
+
+
+def counts(messages: Iterable[Message]) -> dict[str, Counter[str]]:
+    """Messages per folder (language) and intent."""
+    table: dict[str, Counter[str]] = defaultdict(Counter)
+    for message in messages:
+        table[message.folder][message.intent] += 1
+    return dict(table)
+
+
+def check(root: Path) -> list[str]:
+    """Every fault of ``data/nlu`` and ``data/test`` below ``root``, one sentence each."""
+    try:
+        train, test = load(root / "nlu"), load(root / "test")
+    except CorpusError as error:
+        return [str(error)]
+    faults = [
+        f"near duplicate ({score:.2f}) in {name}: {a.path.name} {a.text!r} / {b.path.name} {b.text!r}"
+        for name, collection in (("nlu", train), ("test", test))
+        for score, a, b in near_duplicates(collection)
+    ]
+    faults += [
+        f"leak ({score:.2f}): {a.path} {a.text!r} / {b.path} {b.text!r}"
+        for score, a, b in near_duplicates(test, train)
+    ]
+    return faults
+
+
+if __name__ == "__main__":
+    import sys
+
+    if len(sys.argv) > 1 and sys.argv[1] == "counts":
+        for folder, table in sorted(counts(load(Path(sys.argv[2]))).items()):
+            print(folder, sum(table.values()), dict(sorted(table.items())))
+    else:
+        found = check(Path(sys.argv[1] if len(sys.argv) > 1 else "data"))
+        print("\n".join(found) or "corpus: no faults")
+        sys.exit(bool(found))
