@@ -1,0 +1,164 @@
+"""Every query on the record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from conversations.models import (
+    Audience,
+    Author,
+    Conversation,
+    Customer,
+    Inbox,
+    Message,
+    Outbox,
+    SearchToken,
+)
+
+
+def customer(session: Session, channel: str, account: str, address: str) -> Customer | None:
+    return session.scalar(
+        select(Customer).where(
+            Customer.channel == channel, Customer.account == account, Customer.address == address
+        )
+    )
+
+
+def customer_of(session: Session, conversation: Conversation) -> Customer:
+    return session.get_one(Customer, conversation.customer_id)
+
+
+def latest_conversation(session: Session, customer_id: int) -> Conversation | None:
+    return session.scalar(
+        select(Conversation)
+        .where(Conversation.customer_id == customer_id)
+        .order_by(Conversation.id.desc())
+        .limit(1)
+    )
+
+
+def by_key(session: Session, key: str) -> Conversation | None:
+    return session.scalar(select(Conversation).where(Conversation.key == key))
+
+
+def earlier_conversations(
+    session: Session, conversation: Conversation, limit: int = 10
+) -> Sequence[Conversation]:
+    """This customer's episodes before this one, newest first."""
+    return session.scalars(
+        select(Conversation)
+        .where(
+            Conversation.customer_id == conversation.customer_id,
+            Conversation.id < conversation.id,
+        )
+        .order_by(Conversation.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def inbox_row(session: Session, channel: str, account: str, outside_id: str) -> Inbox | None:
+    return session.scalar(
+        select(Inbox).where(
+            Inbox.channel == channel, Inbox.account == account, Inbox.outside_id == outside_id
+        )
+    )
+
+
+def messages(
+    session: Session,
+    conversation_id: int,
+    *,
+    after: int = 0,
+    audience: Audience | None = None,
+    limit: int = 1000,
+) -> Sequence[Message]:
+    """The transcript in order, from after the message ``after``."""
+    query = select(Message).where(Message.conversation_id == conversation_id, Message.id > after)
+    if audience is not None:
+        query = query.where(Message.audience == audience)
+    return session.scalars(query.order_by(Message.id).limit(limit)).all()
+
+
+def customer_messages(
+    session: Session, customer_id: int, *, after: int = 0, limit: int = 200
+) -> Sequence[Message]:
+    """What this customer may read over all his episodes: the last ``limit`` after ``after``."""
+    newest = session.scalars(
+        select(Message)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .where(
+            Conversation.customer_id == customer_id,
+            Message.audience == Audience.EVERYONE,
+            Message.id > after,
+        )
+        .order_by(Message.id.desc())
+        .limit(limit)
+    ).all()
+    return newest[::-1]
+
+
+def last_customer_message(session: Session, conversation_id: int) -> Message | None:
+    return session.scalar(
+        select(Message)
+        .where(Message.conversation_id == conversation_id, Message.author == Author.CUSTOMER)
+        .order_by(Message.id.desc())
+        .limit(1)
+    )
+
+
+def outbox_of(session: Session, message_ids: Iterable[int]) -> dict[int, Outbox]:
+    """Delivery rows by message id."""
+    ids = list(message_ids)
+    if not ids:
+        return {}
+    rows = session.scalars(select(Outbox).where(Outbox.message_id.in_(ids)))
+    return {row.message_id: row for row in rows}
+
+
+def outbox_key_exists(session: Session, key: str) -> bool:
+    return session.scalar(select(Outbox.id).where(Outbox.key == key)) is not None
+
+
+def dead_letters(session: Session, limit: int = 100) -> Sequence[Outbox]:
+    """Messages that were given up, newest first."""
+    return session.scalars(
+        select(Outbox).where(Outbox.state == "failed").order_by(Outbox.id.desc()).limit(limit)
+    ).all()
+
+
+def having_tokens(
+    session: Session, wanted: Sequence[str], *, before: int | None, limit: int
+) -> Sequence[Message]:
+    """Messages that hold all of ``wanted``, newest first."""
+    query = select(SearchToken.message_id).where(SearchToken.token.in_(wanted))
+    if before is not None:
+        query = query.where(SearchToken.message_id < before)
+    ids = (
+        query.group_by(SearchToken.message_id)
+        .having(func.count() == len(wanted))
+        .order_by(SearchToken.message_id.desc())
+        .limit(limit)
+    )
+    return session.scalars(
+        select(Message).where(Message.id.in_(ids)).order_by(Message.id.desc())
+    ).all()
+
+
+def sent_since_customer_wrote(session: Session, conversation_id: int) -> int:
+    """Messages sent to the customer since his last one: what a reply quota counts."""
+    last = last_customer_message(session, conversation_id)
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Outbox)
+            .where(
+                Outbox.conversation_id == conversation_id,
+                Outbox.message_id > (last.id if last else 0),
+                Outbox.state != "failed",
+            )
+        )
+        or 0
+    )

@@ -1,0 +1,222 @@
+"""The record: a customer's message is stored once, an answer is written once.
+
+Everything here works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from conversations import language, repository, search
+from conversations.models import (
+    Audience,
+    Author,
+    Conversation,
+    Customer,
+    Holder,
+    Inbox,
+    Kind,
+    Message,
+    Outbox,
+    SearchToken,
+)
+from conversations.schemas import MAX_TEXT, Button, Inbound, Line, Outbound
+from store import clock, ids
+from store.errors import Invalid, TooLong
+
+EPISODE = timedelta(hours=24)
+"""After this silence, and if no person holds it, a customer's next words begin a new episode."""
+
+
+def receive(session: Session, inbound: Inbound) -> tuple[Inbox, bool]:
+    """Store a customer's message with its inbox row; ``False`` if it was here before.
+
+    Raises Invalid for words that are nothing, TooLong above MAX_TEXT characters.
+    """
+    known = repository.inbox_row(session, inbound.channel, inbound.account, inbound.outside_id)
+    if known is not None:
+        return known, False
+    text = clean(inbound.text)
+    if not text and not inbound.attachments:
+        raise Invalid("empty message")
+    if len(text) > MAX_TEXT:
+        raise TooLong("message too long", limit=MAX_TEXT)
+    conversation = open_conversation(session, inbound)
+    conversation.language = language.of(text, conversation.language)
+    message = append(
+        session,
+        conversation,
+        Author.CUSTOMER,
+        text,
+        kind=inbound.kind,
+        payload={"attachments": [asdict(file) for file in inbound.attachments]}
+        if inbound.attachments
+        else {},
+    )
+    at = clock.now()
+    row = Inbox(
+        channel=inbound.channel,
+        account=inbound.account,
+        outside_id=inbound.outside_id,
+        conversation_id=conversation.id,
+        message_id=message.id,
+        received_at=at,
+        due_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row, True
+
+
+def clean(text: str) -> str:
+    """Without control characters (null bytes, bidi overrides) and outer space."""
+    kept = (c for c in text if c in "\n\t" or (c.isprintable() or c in "\u200d\ufe0f"))
+    return "".join(kept).strip()
+
+
+def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:
+    customer = repository.customer(session, inbound.channel, inbound.account, inbound.address)
+    if customer is None:
+        customer = Customer(
+            channel=inbound.channel,
+            account=inbound.account,
+            address=inbound.address,
+            name=inbound.name,
+            language=inbound.language or language.of(inbound.text, "zh"),
+            created_at=clock.now(),
+        )
+        session.add(customer)
+        session.flush()
+    return customer
+
+
+def open_conversation(session: Session, inbound: Inbound) -> Conversation:
+    """The episode this message belongs to; a new one after a long silence."""
+    customer = find_or_add_customer(session, inbound)
+    latest = repository.latest_conversation(session, customer.id)
+    at = clock.now()
+    if latest and (latest.holder != Holder.BOT or at - latest.last_message_at < EPISODE):
+        return latest
+    conversation = Conversation(
+        key=ids.new_key(),
+        customer_id=customer.id,
+        holder=Holder.BOT,
+        language=latest.language if latest else customer.language,
+        failures=0,
+        anger=0,
+        created_at=at,
+        last_message_at=at,
+    )
+    session.add(conversation)
+    session.flush()
+    return conversation
+
+
+def append(
+    session: Session,
+    conversation: Conversation,
+    author: Author,
+    text: str,
+    *,
+    kind: Kind = Kind.TEXT,
+    audience: Audience = Audience.EVERYONE,
+    staff_id: int | None = None,
+    payload: dict[str, object] | None = None,
+) -> Message:
+    """Add one entry to the transcript and make it findable."""
+    at = clock.now()
+    message = Message(
+        conversation_id=conversation.id,
+        author=author,
+        staff_id=staff_id,
+        kind=kind,
+        audience=audience,
+        text=text,
+        payload=payload or {},
+        created_at=at,
+    )
+    conversation.last_message_at = at
+    session.add(message)
+    session.flush()
+    if kind != Kind.EVENT:
+        rows = [{"message_id": message.id, "token": token} for token in search.tokens(text)]
+        if rows:
+            session.execute(SearchToken.__table__.insert(), rows)  # type: ignore[attr-defined]
+    return message
+
+
+def post(
+    session: Session,
+    conversation: Conversation,
+    outbound: Outbound,
+    author: Author,
+    staff_id: int | None = None,
+) -> Message | None:
+    """Record words to the customer and queue them for his channel; ``None`` if done before."""
+    if repository.outbox_key_exists(session, outbound.key):
+        return None
+    message = append(
+        session,
+        conversation,
+        author,
+        outbound.text,
+        staff_id=staff_id,
+        payload={"buttons": [asdict(button) for button in outbound.buttons]}
+        if outbound.buttons
+        else {},
+    )
+    at = clock.now()
+    session.add(
+        Outbox(
+            key=outbound.key,
+            conversation_id=conversation.id,
+            message_id=message.id,
+            created_at=at,
+            due_at=at,
+        )
+    )
+    session.flush()
+    return message
+
+
+def buttons_of(message: Message) -> tuple[Button, ...]:
+    return tuple(Button(**button) for button in message.payload.get("buttons", ()))
+
+
+def lines(
+    session: Session, messages: Sequence[Message], names: dict[int, str]
+) -> list[Line]:
+    """Messages as people read them; ``names`` are the display names of staff by id."""
+    deliveries = repository.outbox_of(session, (m.id for m in messages if m.author != "customer"))
+    return [
+        Line(
+            id=m.id,
+            author=m.author,
+            author_name=names.get(m.staff_id) if m.staff_id else None,
+            kind=m.kind,
+            audience=m.audience,
+            text=m.text,
+            at=m.created_at,
+            delivery=deliveries[m.id].state if m.id in deliveries else None,
+            buttons=buttons_of(m),
+        )
+        for m in messages
+    ]
+
+
+def find(
+    session: Session, query: str, *, before: int | None = None, limit: int = 50
+) -> list[Message]:
+    """Messages that contain the query as a phrase, newest first."""
+    wanted = search.tokens(query, query=True)
+    if not wanted:
+        return []
+    phrase = search.fold(query)
+    candidates: Iterable[Message] = repository.having_tokens(
+        session, wanted, before=before, limit=limit * 4
+    )
+    return [m for m in candidates if phrase in search.fold(m.text)][:limit]

@@ -1,0 +1,82 @@
+"""Rows that fall due (inbox, outbox, promises): claimed once, by one worker, for a while.
+
+A claim is a lease. A worker that dies keeps nothing: after ``lease`` the row falls due again.
+``due_at`` is null when nothing more is to be done with the row.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
+
+from store import clock
+
+
+class Due:
+    """Columns of a table whose rows fall due."""
+
+    due_at: Mapped[datetime | None] = mapped_column(index=True)
+    leased_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None]
+
+
+def claim(
+    session: Session, table: type[Any], limit: int, lease: timedelta, *, in_order_of: str = ""
+) -> list[Any]:
+    """Up to ``limit`` due rows of ``table``, leased to the caller and counted as an attempt.
+
+    ``in_order_of`` names a column (such as ``conversation_id``): of each of its values only the
+    oldest unfinished row may be claimed, so order is kept however many workers there are. A row
+    that waits for its next attempt holds back those behind it.
+    """
+    at = clock.now()
+    ready: list[ColumnElement[bool]] = [
+        table.due_at <= at,
+        or_(table.leased_until.is_(None), table.leased_until <= at),
+    ]
+    if in_order_of:
+        earlier = aliased(table)
+        ready.append(
+            ~exists().where(
+                and_(
+                    getattr(earlier, in_order_of) == getattr(table, in_order_of),
+                    earlier.due_at.is_not(None),
+                    earlier.id < table.id,
+                )
+            )
+        )
+    due: Select[Any] = select(table.id).where(*ready).order_by(table.due_at).limit(limit)
+    if session.get_bind().dialect.name == "postgresql":
+        due = due.with_for_update(skip_locked=True)
+    rows = session.scalars(
+        update(table)
+        .where(table.id.in_(due))
+        .values(leased_until=at + lease, attempts=table.attempts + 1)
+        .returning(table),
+        execution_options={"synchronize_session": False},
+    )
+    return sorted(rows, key=lambda row: row.id)
+
+
+def release(row: Any, *, retry_at: datetime | None, error: str | None = None) -> None:
+    """Give a claimed row back: to be tried again at ``retry_at``, or never (``None``)."""
+    row.leased_until = None
+    row.due_at = retry_at
+    row.last_error = error
+
+
+def next_due(session: Session, table: type[Any]) -> datetime | None:
+    """When the earliest unfinished row falls due; ``None`` when there is none."""
+    found: datetime | None = session.scalar(
+        select(table.due_at).where(table.due_at.is_not(None)).order_by(table.due_at).limit(1)
+    )
+    return found
+
+
+def backoff(attempts: int, *, first: timedelta, most: timedelta) -> timedelta:
+    """Doubling wait before the next attempt, from ``first`` to ``most``."""
+    return min(first * 2 ** max(attempts - 1, 0), most)

@@ -1,0 +1,100 @@
+"""Every failure the product expects, as one tree.
+
+A class per situation; it holds the ids. The edge (HTTP, console) turns it into words for people
+and a status; ``str()`` is for logs and carries no personal data.
+"""
+
+from __future__ import annotations
+
+
+class CourierError(Exception):
+    """Root. ``code`` names the sentence in policies/texts (``errors.<code>``), ``status`` is HTTP's."""
+
+    code = "unexpected"
+    status = 500
+
+    def __init__(self, message: str = "", **facts: object) -> None:
+        super().__init__(message or self.code)
+        self.facts = facts
+
+
+class Invalid(CourierError):
+    """What came in cannot be used; nothing was changed."""
+
+    code = "invalid"
+    status = 422
+
+
+class TooLong(Invalid):
+    code = "too_long"
+    status = 413
+
+
+class NotSignedIn(CourierError):
+    code = "not_signed_in"
+    status = 401
+
+
+class WrongPassword(CourierError):
+    code = "wrong_password"
+    status = 401
+
+
+class LockedOut(CourierError):
+    """Too many wrong passwords; ``facts['until']`` says when the next try is heard."""
+
+    code = "locked_out"
+    status = 429
+
+
+class Forbidden(CourierError):
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(CourierError):
+    code = "not_found"
+    status = 404
+
+
+class Conflict(CourierError):
+    """Somebody else was first; the present state is in ``facts``."""
+
+    code = "conflict"
+    status = 409
+
+
+class AlreadyTaken(Conflict):
+    """The case has an agent already: ``facts['by']`` is the display name."""
+
+    code = "already_taken"
+
+
+class NotYours(Conflict):
+    """Only the agent who holds the conversation may write in it."""
+
+    code = "not_yours"
+
+
+class TooManyRequests(CourierError):
+    code = "too_many"
+    status = 429
+
+
+class BotUnavailable(CourierError):
+    """Rasa is stopped, hung or answered nothing usable."""
+
+    code = "bot_unavailable"
+    status = 503
+
+
+class PolicyError(CourierError):
+    """A policy file that cannot be used; the text names file, place and allowed values."""
+
+    code = "policy"
+
+
+class SettingsError(CourierError):
+    """A setting that cannot be used; the text is one sentence with the way out."""
+
+    code = "settings"
