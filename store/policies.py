@@ -1,0 +1,57 @@
+"""Policy files: YAML a company edits, read once at start and checked against a pydantic model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from store.errors import PolicyError
+
+
+class Policy(BaseModel):
+    """Base of every policy: unknown names are mistakes, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
+
+
+def load(path: Path, shape: type[AnyPolicy]) -> AnyPolicy:
+    """The policy in ``path``; PolicyError names file, line, place and what is allowed there."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+    except FileNotFoundError as error:
+        raise PolicyError(f"{path} is missing") from error
+    except yaml.YAMLError as error:
+        raise PolicyError(f"{path} is not YAML: {error}") from error
+    try:
+        return shape.model_validate(document or {})
+    except ValidationError as error:
+        faults = "; ".join(
+            f"line {_line(text, fault['loc'])}, {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise PolicyError(f"{path}: {faults}") from error
+
+
+def _line(text: str, place: tuple[int | str, ...]) -> int:
+    """The line of the deepest part of ``place`` that the file holds, counted from 1."""
+    node = yaml.compose(text)
+    line = 1
+    for part in place:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(part)), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,96 @@
+"""Urgency is decided here and nowhere else, and the rule that fired is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import PositiveInt
+
+from store.policies import Policy, load
+from tickets.models import Urgency
+
+
+class Times(Policy):
+    """Minutes promised for one colour; an absent one is not promised."""
+
+    contact: PositiveInt | None = None
+    contact_at_the_latest: PositiveInt | None = None
+    next_step: PositiveInt | None = None
+    solution: PositiveInt | None = None
+
+
+class Rule(Policy):
+    """Fires when all that it names holds. Rules are tried in order; the first that fires decides."""
+
+    rule: str
+    colour: Urgency
+    intents: frozenset[str] = frozenset()
+    goods_class: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+    contacts_at_least: PositiveInt | None = None
+    anger_at_least: PositiveInt | None = None
+
+
+class UrgencyPolicy(Policy):
+    """``policies/urgency.yml``."""
+
+    times: dict[Urgency, Times]
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """All that urgency depends on."""
+
+    intent: str
+    text: str = ""
+    goods_class: str = "general"
+    contacts: int = 1
+    anger: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A colour and the name of the rule that gave it."""
+
+    colour: Urgency
+    rule: str
+
+
+class UrgencyRules:
+    """The policy, ready to decide."""
+
+    def __init__(self, policy: UrgencyPolicy) -> None:
+        self.policy = policy
+
+    @classmethod
+    def from_file(cls, path: Path) -> UrgencyRules:
+        return cls(load(path, UrgencyPolicy))
+
+    def decide(self, of: Circumstances) -> Verdict:
+        """The first rule that fits; green, "nothing_urgent", if none does."""
+        for rule in self.policy.rules:
+            if _fits(rule, of):
+                return Verdict(rule.colour, rule.rule)
+        return Verdict(Urgency.GREEN, "nothing_urgent")
+
+    def contact_within(self, colour: Urgency) -> timedelta:
+        """How soon a person speaks to the customer; 30 minutes where the colour promises nothing."""
+        return timedelta(minutes=self.policy.times[colour].contact or 30)
+
+    def solution_within(self, colour: Urgency) -> timedelta | None:
+        minutes = self.policy.times[colour].solution
+        return timedelta(minutes=minutes) if minutes else None
+
+
+def _fits(rule: Rule, of: Circumstances) -> bool:
+    text = of.text.lower()
+    return (
+        (not rule.intents or of.intent in rule.intents)
+        and (not rule.goods_class or of.goods_class in rule.goods_class)
+        and (not rule.words or any(word in text for word in rule.words))
+        and (rule.contacts_at_least is None or of.contacts >= rule.contacts_at_least)
+        and (rule.anger_at_least is None or of.anger >= rule.anger_at_least)
+    )
