@@ -27,14 +27,6 @@ _ENVIRONMENT = {
     "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
 }
 
-# Said by Rasa's own code on every start, about its own code: nobody who reads them here can act on them.
-_KNOWN_WARNINGS = (
-    r".*pkg_resources is deprecated.*",
-    r".*declarative_base.*",
-    r".*websockets\.connection was renamed.*",
-)
-
-
 class UnsupportedRasaError(RuntimeError):
     """The installed Rasa is not the one that stand-ins and patches were written for."""
 
@@ -65,8 +57,10 @@ def prepare() -> None:
         raise UnsupportedRasaError(found)
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for words in _KNOWN_WARNINGS:
-        warnings.filterwarnings("ignore", message=words)
+    with warnings.catch_warnings():
+        # Rasa needs it in every command, and its warning tells nobody here what to do.
+        warnings.simplefilter("ignore")
+        import pkg_resources  # noqa: F401
     standins.install()
     patches.install()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.util import find_spec
@@ -198,6 +199,22 @@ def refuse_clientless_channels(module: ModuleType) -> None:
     module._create_single_channel = create_single_channel  # type: ignore[attr-defined]
 
 
+def keep_deprecations_quiet(_module: ModuleType) -> None:
+    """Loading sanic 21.12 makes the whole process print every DeprecationWarning: Python's own default is not to."""
+    shown = ("once", None, DeprecationWarning, None, 0)
+    warnings.filters[:] = [known for known in warnings.filters if known != shown]  # type: ignore[index]
+
+
+def forget_multi_class(module: ModuleType) -> None:
+    """scikit-learn 1.8 dropped `multi_class`; Rasa's logistic regression passes "auto", which is all there is now."""
+    made = module.LogisticRegression
+
+    def logistic_regression(*, multi_class: str = "auto", **options: Any) -> Any:
+        return made(**options)
+
+    module.LogisticRegression = logistic_regression  # type: ignore[attr-defined]
+
+
 PATCHES: dict[str, Patch] = {
     "rasa.core.actions.action": reuse_reply_validator,
     "rasa.server": reuse_event_validator,
@@ -205,6 +222,8 @@ PATCHES: dict[str, Patch] = {
     "rasa.core.tracker_store": speak_sqlalchemy_2,
     "rasa.engine.recipes.default_recipe": refuse_tensorflow_components,
     "rasa.core.run": refuse_clientless_channels,
+    "rasa.nlu.classifiers.logistic_regression_classifier": forget_multi_class,
+    "sanic.app": keep_deprecations_quiet,
 }
 
 

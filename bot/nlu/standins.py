@@ -24,6 +24,7 @@ ABSENT: dict[str, str] = {
     "tensorflow": "DIET, TED, UnexpecTED, ResponseSelector, ConveRT and language model components",
     "keras": "the same components",
     "boto3": "the DynamoDB tracker store and models kept in S3",
+    "botocore": "the DynamoDB tracker store and models kept in S3",
     "pymongo": "the MongoDB tracker store",
     "redis": "the Redis tracker and lock stores",
     "aiogram": "the telegram channel",
@@ -44,6 +45,8 @@ ABSENT: dict[str, str] = {
 
 # Namespace packages that must exist for a name above, but whose other parts are not ours to answer for.
 _PARENTS = frozenset({"google"})
+
+_ERROR_ENDINGS = ("Error", "Exception", "Failure", "Timeout")
 
 
 class AbsentLibraryError(RuntimeError):
@@ -81,9 +84,14 @@ class Absent(metaclass=_AbsentMeta):
 
 
 def absent_class(module: str, name: str) -> type:
-    """A class called `name` that stands for `module`.`name`."""
+    """A class called `name` that stands for `module`.`name`.
+
+    A name that reads like an error's gives an exception class: Rasa puts such names into `except` clauses that
+    other errors pass through.
+    """
     library = next((lib for lib in ABSENT if module == lib or module.startswith(lib + ".")), module)
-    return _AbsentMeta(name, (Absent,), {"__module__": module, "absent_library": library})
+    bases = (Absent, Exception) if name.endswith(_ERROR_ENDINGS) else (Absent,)
+    return _AbsentMeta(name, bases, {"__module__": module, "absent_library": library})
 
 
 class StandInModule(ModuleType):
