@@ -1,0 +1,249 @@
+"""Cases: a conversation waits for a person, one takes it, writes, and gives it back.
+
+Every method works inside the caller's transaction. ``holder`` changes here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from conversations import service as conversations
+from conversations.models import Audience, Author, Conversation, Holder, Kind, Message
+from conversations.schemas import MAX_TEXT, Capabilities, Outbound
+from conversations.texts import Texts
+from handoff import packet as packets
+from handoff import repository
+from handoff.models import Case, CaseState, Staff
+from handoff.staff import SignedIn
+from store import clock
+from store.errors import AlreadyTaken, Conflict, Invalid, NotFound, NotYours, TooLong
+from store.live import Live
+from tickets import repository as tickets
+from tickets.models import Promise, PromiseKind
+from tickets.routing import Routing
+from tickets.urgency import UrgencyRules
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A case in the queue: how many are before it, and by when a person writes at the latest."""
+
+    case: Case
+    ahead: int
+    contact_by: datetime
+    already: bool
+
+
+class Handoffs:
+    """Hands conversations to people and back."""
+
+    def __init__(
+        self,
+        texts: Texts,
+        urgency: UrgencyRules,
+        routing: Routing,
+        capabilities: Callable[[str], Capabilities],
+        live: Live,
+    ) -> None:
+        self._texts = texts
+        self._urgency = urgency
+        self._routing = routing
+        self._capabilities = capabilities
+        self._live = live
+
+    def request(
+        self, session: Session, conversation: Conversation, request: packets.Request
+    ) -> Placed:
+        """Put a conversation into the queue; a second request joins the case that is open."""
+        known = repository.open_case(session, conversation.id)
+        if known is not None:
+            return Placed(
+                known, repository.waiting_before(session, known), known.contact_by, already=True
+            )
+        at = clock.now()
+        verdict = request.verdict
+        due = [
+            p.due_at
+            for p in tickets.promises_to(session, [conversation.id])
+            if p.kind == PromiseKind.CONTACT and p.kept_at is None
+        ]
+        contact_by = min([at + self._urgency.contact_within(verdict.colour), *due])
+        contact_by = max(contact_by, at)
+        if not due:
+            session.add(
+                Promise(
+                    conversation_id=conversation.id,
+                    ticket_id=request.ticket_id,
+                    kind=PromiseKind.CONTACT,
+                    due_at=contact_by,
+                    made_at=at,
+                )
+            )
+            session.flush()
+        customer = conversations.repository.customer_of(session, conversation)
+        case = Case(
+            conversation_id=conversation.id,
+            ticket_id=request.ticket_id,
+            state=CaseState.WAITING,
+            reason=request.reason,
+            rule=request.rule,
+            urgency=verdict.colour,
+            urgency_rank=verdict.colour.rank,
+            team=self._routing.team(request.intent, verdict.colour, verdict.rule, at),
+            packet=packets.build(
+                session, conversation, request, self._capabilities(customer.channel)
+            ).model_dump(mode="json"),
+            queued_at=at,
+            contact_by=contact_by,
+        )
+        session.add(case)
+        session.flush()
+        conversation.holder = Holder.WAITING
+        self._event(session, conversation, "waiting", None)
+        self._wake(session, conversation)
+        return Placed(
+            case, repository.waiting_before(session, case), contact_by, already=False
+        )
+
+    def take(self, session: Session, case_id: int, person: SignedIn) -> Case:
+        """The case is this person's from now on; AlreadyTaken names a quicker colleague."""
+        case = self.case(session, case_id)
+        if case.staff_id == person.id and case.state == CaseState.TAKEN:
+            return case
+        if not repository.take_if_free(session, case_id, person.id, clock.now()):
+            session.refresh(case)
+            holder = session.get(Staff, case.staff_id) if case.staff_id else None
+            raise AlreadyTaken(by=holder.name if holder else "?", case=case_id)
+        session.refresh(case)
+        conversation = session.get_one(Conversation, case.conversation_id)
+        conversation.holder = Holder.AGENT
+        conversation.staff_id = person.id
+        self._event(session, conversation, "taken", person.id)
+        self._say(session, conversation, f"case:{case.id}:joined", "handoff.joined", person.name)
+        self._wake(session, conversation)
+        return case
+
+    def reply(
+        self, session: Session, case_id: int, person: SignedIn, text: str, key: str
+    ) -> Message | None:
+        """Words to the customer; ``key`` makes a repeated click harmless."""
+        case, conversation = self._own(session, case_id, person)
+        words = _words(text)
+        message = conversations.post(
+            session,
+            conversation,
+            Outbound(key=f"agent:{case.id}:{key}"[:128], text=words),
+            Author.AGENT,
+            person.id,
+        )
+        at = clock.now()
+        if case.first_reply_at is None:
+            case.first_reply_at = at
+            for promise in tickets.promises_to(session, [conversation.id]):
+                if promise.kind == PromiseKind.CONTACT and promise.kept_at is None:
+                    promise.kept_at = at
+        self._wake(session, conversation)
+        return message
+
+    def note(self, session: Session, case_id: int, person: SignedIn, text: str) -> Message:
+        """Words to colleagues: they never leave the house."""
+        conversation = session.get_one(
+            Conversation, self.case(session, case_id).conversation_id
+        )
+        message = conversations.append(
+            session,
+            conversation,
+            Author.AGENT,
+            _words(text),
+            kind=Kind.NOTE,
+            audience=Audience.STAFF,
+            staff_id=person.id,
+        )
+        self._wake(session, conversation)
+        return message
+
+    def hand_back(self, session: Session, case_id: int, person: SignedIn) -> Case:
+        """The bot answers again; nothing is said to be solved."""
+        return self._end(session, case_id, person, CaseState.RETURNED, None)
+
+    def resolve(
+        self, session: Session, case_id: int, person: SignedIn, outcome: str | None
+    ) -> Case:
+        """The matter is settled; the bot answers again and the customer is told."""
+        return self._end(session, case_id, person, CaseState.RESOLVED, outcome)
+
+    def case(self, session: Session, case_id: int) -> Case:
+        found = session.get(Case, case_id)
+        if found is None:
+            raise NotFound(f"case {case_id}")
+        return found
+
+    def _own(
+        self, session: Session, case_id: int, person: SignedIn
+    ) -> tuple[Case, Conversation]:
+        case = self.case(session, case_id)
+        if case.state != CaseState.TAKEN:
+            raise Conflict(f"case {case_id} is {case.state}")
+        if case.staff_id != person.id:
+            raise NotYours(f"case {case_id}")
+        return case, session.get_one(Conversation, case.conversation_id)
+
+    def _end(
+        self,
+        session: Session,
+        case_id: int,
+        person: SignedIn,
+        state: CaseState,
+        outcome: str | None,
+    ) -> Case:
+        case, conversation = self._own(session, case_id, person)
+        case.state = state
+        case.ended_at = clock.now()
+        case.outcome = outcome
+        conversation.holder = Holder.BOT
+        conversation.staff_id = None
+        conversation.failures = conversation.anger = 0
+        self._event(session, conversation, state, person.id)
+        self._say(session, conversation, f"case:{case.id}:{state}", f"handoff.{state}", person.name)
+        self._wake(session, conversation)
+        return case
+
+    def _say(
+        self, session: Session, conversation: Conversation, key: str, text: str, name: str
+    ) -> None:
+        words = self._texts.say(conversation.language, text, name=name)
+        conversations.post(session, conversation, Outbound(key=key, text=words), Author.SYSTEM)
+
+    def _event(
+        self, session: Session, conversation: Conversation, what: str, staff_id: int | None
+    ) -> None:
+        conversations.append(
+            session,
+            conversation,
+            Author.SYSTEM,
+            what,
+            kind=Kind.EVENT,
+            audience=Audience.STAFF,
+            staff_id=staff_id,
+        )
+
+    def _wake(self, session: Session, conversation: Conversation) -> None:
+        self._live.after_commit(session, "queue", "outbox", f"conversation:{conversation.id}")
+
+
+def waited(case: Case) -> timedelta:
+    """How long the customer has waited, or waited until a person took the case."""
+    return (case.taken_at or clock.now()) - case.queued_at
+
+
+def _words(text: str) -> str:
+    words = conversations.clean(text)
+    if not words:
+        raise Invalid("empty message")
+    if len(words) > MAX_TEXT:
+        raise TooLong("message too long", limit=MAX_TEXT)
+    return words

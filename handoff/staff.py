@@ -1,0 +1,134 @@
+"""Who works at the desk: accounts, sign-in, sessions, lockout."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy.orm import Session
+
+from handoff import repository
+from handoff.models import Role, Staff, StaffSession
+from store import clock, ids
+from store.errors import Conflict, Forbidden, LockedOut, NotSignedIn, WrongPassword
+
+SESSION_LENGTH = timedelta(hours=12)
+WRONG_PASSWORDS = 5
+LOCKOUT = timedelta(minutes=15)
+
+_hasher = PasswordHasher()
+_NOBODY = _hasher.hash(secrets.token_urlsafe(8))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A staff member at a browser. ``csrf`` must come back with every change."""
+
+    id: int
+    login: str
+    name: str
+    role: Role
+    team: str
+    csrf: str
+
+    @property
+    def is_supervisor(self) -> bool:
+        return self.role == Role.SUPERVISOR
+
+
+def add(
+    session: Session,
+    *,
+    login: str,
+    name: str,
+    role: Role,
+    team: str,
+    password: str,
+    demo: bool = False,
+) -> Staff:
+    """A new account; Conflict if the login is taken."""
+    if repository.staff_by_login(session, login) is not None:
+        raise Conflict(f"login {login} is taken")
+    staff = Staff(
+        login=login,
+        name=name,
+        role=role,
+        team=team,
+        password_hash=_hasher.hash(password),
+        demo=demo,
+        created_at=clock.now(),
+    )
+    session.add(staff)
+    session.flush()
+    return staff
+
+
+def check_password(session: Session, login: str, password: str) -> Staff:
+    """The account, or WrongPassword (whichever was wrong), or LockedOut after too many tries.
+
+    Takes the same time for unknown logins. A wrong try is counted in the caller's transaction,
+    which must therefore be committed although this raises: see ``routes``.
+    """
+    staff = repository.staff_by_login(session, login)
+    at = clock.now()
+    if staff is not None and staff.locked_until and staff.locked_until > at:
+        raise LockedOut(until=staff.locked_until)
+    try:
+        _hasher.verify(staff.password_hash if staff else _NOBODY, password)
+    except (VerifyMismatchError, InvalidHashError):
+        matches = False
+    else:
+        matches = staff is not None
+    if staff is None or not matches:
+        if staff is not None:
+            staff.wrong_passwords += 1
+            if staff.wrong_passwords >= WRONG_PASSWORDS:
+                staff.locked_until = at + LOCKOUT
+                staff.wrong_passwords = 0
+        raise WrongPassword
+    staff.wrong_passwords = 0
+    staff.locked_until = None
+    return staff
+
+
+def begin_session(session: Session, staff: Staff) -> str:
+    """Sign in: the secret for the cookie."""
+    secret = ids.new_secret()
+    session.add(
+        StaffSession(
+            fingerprint=ids.fingerprint(secret),
+            csrf=ids.new_key(),
+            staff_id=staff.id,
+            expires_at=clock.now() + SESSION_LENGTH,
+        )
+    )
+    session.flush()
+    return secret
+
+
+def signed_in(session: Session, secret: str | None) -> SignedIn:
+    """Who holds this cookie; NotSignedIn if nobody."""
+    row = (
+        repository.staff_session(session, ids.fingerprint(secret), clock.now()) if secret else None
+    )
+    if row is None:
+        raise NotSignedIn
+    staff = session.get_one(Staff, row.staff_id)
+    return SignedIn(staff.id, staff.login, staff.name, Role(staff.role), staff.team, row.csrf)
+
+
+def end_session(session: Session, secret: str | None) -> None:
+    """Sign out; harmless if nobody was signed in."""
+    row = (
+        repository.staff_session(session, ids.fingerprint(secret), clock.now()) if secret else None
+    )
+    if row is not None:
+        session.delete(row)
+
+
+def require_supervisor(person: SignedIn) -> None:
+    if not person.is_supervisor:
+        raise Forbidden("supervisors only")
