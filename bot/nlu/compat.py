@@ -1,7 +1,9 @@
-"""Rasa 3.6.21 on a modern Python, without TensorFlow: the one door through which this product reaches Rasa.
+"""Rasa 3.6.21 on a modern Python, without TensorFlow: the one door through which this product
+reaches Rasa.
 
-`prepare()` must have run before anything imports `rasa`; `main(argv)` is Rasa's own command line behind it, as
-`./courier rasa …`. What stands in for missing libraries is in `standins`, what changes Rasa's code in `patches`.
+`prepare()` must have run before anything imports `rasa`; `main(argv)` is Rasa's own command line
+behind it, as `./courier rasa …`. What stands in for missing libraries is in `standins`, what
+changes Rasa's code in `patches`.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from bot.nlu import patches, standins
 
 SUPPORTED_RASA = "3.6.21"
 
-# Rasa reads these from the environment only. Its makers get no usage reports; plots are drawn to files; numpy's
-# thread pools stay at one thread, because a server is one process on one core and each idle thread costs memory.
+# Rasa reads these from the environment only. Its makers get no usage reports; plots are drawn to
+# files; numpy's thread pools stay at one thread, because a server is one process on one core and
+# each idle thread costs memory.
 _ENVIRONMENT = {
     "RASA_TELEMETRY_ENABLED": "false",
     "MPLBACKEND": "Agg",
@@ -26,6 +29,7 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
 }
+
 
 class UnsupportedRasaError(RuntimeError):
     """The installed Rasa is not the one that stand-ins and patches were written for."""
@@ -66,7 +70,8 @@ def prepare() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one Rasa command, for example ``["train", "--fixed-model-name", "x"]``; gives its exit code.
+    """Run one Rasa command, for example ``["train", "--fixed-model-name", "x"]``; gives its exit
+    code.
 
     A missing stand-in or a wrong version is told in one sentence on stderr, with exit code 1.
     """
@@ -85,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(("rasa", "bot")):
             raise
-        print(f"This Rasa command needs {error.name}, which Courier Desk leaves out.", file=sys.stderr)
+        print(
+            f"This Rasa command needs {error.name}, which Courier Desk leaves out.", file=sys.stderr
+        )
         return 1
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)

@@ -1,8 +1,9 @@
-"""Changes to Rasa 3.6.21's own code, each with its reason, put on as the module they belong to is loaded.
+"""Changes to Rasa 3.6.21's own code, each with its reason, put on as the module they belong to is
+loaded.
 
-A patch is a function of the freshly loaded module. Nothing is imported for a patch's sake: a command that never
-opens a tracker store pays nothing for its patches. `compat` has checked Rasa's version before any of them runs,
-and tests/rasa/test_compat.py holds each to what it promises.
+A patch is a function of the freshly loaded module. Nothing is imported for a patch's sake: a
+command that never opens a tracker store pays nothing for its patches. `compat` has checked Rasa's
+version before any of them runs, and tests/rasa/test_compat.py holds each to what it promises.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from bot.nlu.standins import ABSENT
 
 Patch = Callable[[ModuleType], None]
 
-# Rasa's components that are TensorFlow inside: they load, thanks to the stand-ins, but could never train.
+# Rasa's components that are TensorFlow inside: they load, thanks to the stand-ins, but could never
+# train.
 NEEDS_TENSORFLOW = frozenset(
     {
         "ConveRTFeaturizer",
@@ -49,7 +51,8 @@ NEEDS_CLIENT = {
 
 
 def reuse_reply_validator(module: ModuleType) -> None:
-    """`jsonschema.validate` checks the schema itself on every call: 57 ms of CPU for each custom action's reply.
+    """`jsonschema.validate` checks the schema itself on every call: 57 ms of CPU for each custom
+    action's reply.
 
     The validator is built once; a bad reply raises the same error, with the same words, as before.
     """
@@ -70,7 +73,9 @@ def reuse_reply_validator(module: ModuleType) -> None:
 
 
 def reuse_event_validator(module: ModuleType) -> None:
-    """The same cost for each request that appends events to a tracker, which a desk does for every message."""
+    """The same cost for each request that appends events to a tracker, which a desk does for every
+    message.
+    """
     check = _prebuilt(module.EVENTS_SCHEMA)
 
     def validate_events_in_request_body(request: Any) -> None:
@@ -102,9 +107,11 @@ def _prebuilt(schema: dict[str, Any]) -> Callable[[Any], Any]:
 
 
 def remember_event_types(module: ModuleType) -> None:
-    """`Event.resolve_by_type` walks the whole class tree for every stored event: most of reading a tracker back.
+    """`Event.resolve_by_type` walks the whole class tree for every stored event: most of reading a
+    tracker back.
 
-    Found classes are remembered. A name that is not found is looked up afresh, since a class may still be defined.
+    Found classes are remembered. A name that is not found is looked up afresh, since a class may
+    still be defined.
     """
     event = module.Event
     walk = event.resolve_by_type
@@ -124,7 +131,8 @@ def remember_event_types(module: ModuleType) -> None:
 def speak_sqlalchemy_2(module: ModuleType) -> None:
     """The tracker store was written for SQLAlchemy 1.4: three calls changed their form since.
 
-    `login_db` (create the database first, PostgreSQL only) is refused: our migrations make the database.
+    `login_db` (create the database first, PostgreSQL only) is refused: our migrations make the
+    database.
     """
     import sqlalchemy as sa
     from sqlalchemy.engine import URL
@@ -139,7 +147,9 @@ def speak_sqlalchemy_2(module: ModuleType) -> None:
         login_db: str | None = None,
         query: dict[str, Any] | None = None,
     ) -> str | URL:
-        """A whole URL in `host` is taken as it is; else the parts make one. `host` may carry the port."""
+        """A whole URL in `host` is taken as it is; else the parts make one. `host` may carry the
+        port.
+        """
         if login_db:
             raise module.RasaException("login_db is not supported: create the database first.")
         if host and "://" in host:
@@ -150,7 +160,9 @@ def speak_sqlalchemy_2(module: ModuleType) -> None:
         return URL.create(dialect, username, password, host, port, db, query or {})
 
     def ensure_schema_exists(session: Any) -> None:
-        """Raises ValueError with the name when the schema that the environment asks for is not there."""
+        """Raises ValueError with the name when the schema that the environment asks for is not
+        there.
+        """
         schema = os.environ.get(module.POSTGRESQL_SCHEMA)
         if schema and session.get_bind().dialect.name == "postgresql":
             query = sa.text("SELECT 1 FROM information_schema.schemata WHERE schema_name = :schema")
@@ -158,7 +170,9 @@ def speak_sqlalchemy_2(module: ModuleType) -> None:
                 raise ValueError(schema)
 
     def is_postgresql_url(url: str | URL) -> bool:
-        """True for `postgresql+psycopg` too: Rasa compares the driver's whole name, and would not pool it."""
+        """True for `postgresql+psycopg` too: Rasa compares the driver's whole name, and would not
+        pool it.
+        """
         name = url if isinstance(url, str) else url.drivername
         return name.partition(":")[0].partition("+")[0] == "postgresql"
 
@@ -168,7 +182,9 @@ def speak_sqlalchemy_2(module: ModuleType) -> None:
 
 
 def refuse_tensorflow_components(module: ModuleType) -> None:
-    """A pipeline or policy that is TensorFlow inside is refused by its name when the configuration is read."""
+    """A pipeline or policy that is TensorFlow inside is refused by its name when the configuration
+    is read.
+    """
     recipe = module.DefaultV1Recipe
     look_up = recipe._from_registry.__func__
 
@@ -184,7 +200,9 @@ def refuse_tensorflow_components(module: ModuleType) -> None:
 
 
 def refuse_clientless_channels(module: ModuleType) -> None:
-    """A channel of Rasa's own whose library is left out is refused when the server starts, not when it sends."""
+    """A channel of Rasa's own whose library is left out is refused when the server starts, not when
+    it sends.
+    """
     create = module._create_single_channel
 
     def create_single_channel(channel: str, credentials: Any) -> Any:
@@ -200,13 +218,17 @@ def refuse_clientless_channels(module: ModuleType) -> None:
 
 
 def keep_deprecations_quiet(_module: ModuleType) -> None:
-    """Loading sanic 21.12 makes the whole process print every DeprecationWarning: Python's own default is not to."""
+    """Loading sanic 21.12 makes the whole process print every DeprecationWarning: Python's own
+    default is not to.
+    """
     shown = ("once", None, DeprecationWarning, None, 0)
     warnings.filters[:] = [known for known in warnings.filters if known != shown]  # type: ignore[index]
 
 
 def forget_multi_class(module: ModuleType) -> None:
-    """scikit-learn 1.8 dropped `multi_class`; Rasa's logistic regression passes "auto", which is all there is now."""
+    """scikit-learn 1.8 dropped `multi_class`; Rasa's logistic regression passes "auto", which is
+    all there is now.
+    """
     made = module.LogisticRegression
 
     def logistic_regression(*, multi_class: str = "auto", **options: Any) -> Any:
@@ -262,7 +284,9 @@ class PatchFinder(MetaPathFinder):
 
 
 def install() -> None:
-    """Put the patches in place, on modules loaded from now on and on those loaded already. Once is enough."""
+    """Put the patches in place, on modules loaded from now on and on those loaded already. Once is
+    enough.
+    """
     if any(isinstance(finder, PatchFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, PatchFinder())

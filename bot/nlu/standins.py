@@ -1,9 +1,10 @@
 """Stand-ins for libraries that Rasa imports and this product never uses.
 
-Rasa 3.6.21 imports TensorFlow, and the clients of every channel and database it has ever known, before it looks
-at a bot. None of that is installed here: it would cost a gigabyte of memory, three of disk, and hold the whole
-environment on Python 3.10. In its place stand modules whose every name is an empty class, so that Rasa's own
-modules load; making an object of one fails with a sentence that names the library.
+Rasa 3.6.21 imports TensorFlow, and the clients of every channel and database it has ever known,
+before it looks at a bot. None of that is installed here: it would cost a gigabyte of memory, three
+of disk, and hold the whole environment on Python 3.10. In its place stand modules whose every name
+is an empty class, so that Rasa's own modules load; making an object of one fails with a sentence
+that names the library.
 
 Nothing here imports Rasa, and a library that really is installed always wins over its stand-in.
 """
@@ -43,7 +44,8 @@ ABSENT: dict[str, str] = {
     "networkx": "rasa visualize",
 }
 
-# Namespace packages that must exist for a name above, but whose other parts are not ours to answer for.
+# Namespace packages that must exist for a name above, but whose other parts are not ours to answer
+# for.
 _PARENTS = frozenset({"google"})
 
 _ERROR_ENDINGS = ("Error", "Exception", "Failure", "Timeout")
@@ -64,7 +66,8 @@ class AbsentLibraryError(RuntimeError):
 
 
 class _AbsentMeta(ABCMeta):
-    """Lets `tf.keras.layers.Layer` be written as a base class or in a type: every attribute is a class again.
+    """Lets `tf.keras.layers.Layer` be written as a base class or in a type: every attribute is a
+    class again.
 
     It descends from ABCMeta so that Rasa may mix such a class with its own abstract ones.
     """
@@ -76,7 +79,9 @@ class _AbsentMeta(ABCMeta):
 
 
 class Absent(metaclass=_AbsentMeta):
-    """The base of every class that a stand-in gives. It can be named and inherited from, never made."""
+    """The base of every class that a stand-in gives. It can be named and inherited from, never
+    made.
+    """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Absent:
         library = next(base for base in cls.__mro__ if "absent_library" in base.__dict__)
@@ -86,8 +91,8 @@ class Absent(metaclass=_AbsentMeta):
 def absent_class(module: str, name: str) -> type:
     """A class called `name` that stands for `module`.`name`.
 
-    A name that reads like an error's gives an exception class: Rasa puts such names into `except` clauses that
-    other errors pass through.
+    A name that reads like an error's gives an exception class: Rasa puts such names into `except`
+    clauses that other errors pass through.
     """
     library = next((lib for lib in ABSENT if module == lib or module.startswith(lib + ".")), module)
     bases = (Absent, Exception) if name.endswith(_ERROR_ENDINGS) else (Absent,)
@@ -116,7 +121,9 @@ class _StandInLoader(Loader):
 
 
 class StandInFinder(MetaPathFinder):
-    """Answers for the names in ABSENT. It stands last on `sys.meta_path`: an installed library is found first."""
+    """Answers for the names in ABSENT. It stands last on `sys.meta_path`: an installed library is
+    found first.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -132,14 +139,17 @@ def is_absent(fullname: str) -> bool:
 
 
 def _random_names() -> ModuleType:
-    """Stands for `randomname` (source only, no wheel): Rasa uses it to tell two models of one second apart."""
+    """Stands for `randomname` (source only, no wheel): Rasa uses it to tell two models of one
+    second apart.
+    """
     module = ModuleType("randomname")
     module.__dict__["get_name"] = lambda: secrets.token_hex(4)
     return module
 
 
 def _sentry() -> ModuleType:
-    """Stands for `structlog_sentry`: Rasa puts this processor into its log chain even when nothing is reported.
+    """Stands for `structlog_sentry`: Rasa puts this processor into its log chain even when nothing
+    is reported.
 
     Error reporting to Rasa's makers stays off, so the processor hands every event on unchanged.
     """
@@ -168,7 +178,9 @@ def install() -> None:
 
 
 def _numpy_names() -> None:
-    """numpy 2 moved `VisibleDeprecationWarning` to `numpy.exceptions`; Rasa reads the old place when it loads."""
+    """numpy 2 moved `VisibleDeprecationWarning` to `numpy.exceptions`; Rasa reads the old place
+    when it loads.
+    """
     import numpy as np
 
     if not hasattr(np, "VisibleDeprecationWarning"):
@@ -176,7 +188,9 @@ def _numpy_names() -> None:
 
 
 def _packaging_names() -> None:
-    """packaging 22 dropped `LegacyVersion`; Rasa asks whether a version is one. None is, any more: it now raises."""
+    """packaging 22 dropped `LegacyVersion`; Rasa asks whether a version is one. None is, any more:
+    it now raises.
+    """
     from packaging import version
 
     if not hasattr(version, "LegacyVersion"):
@@ -186,8 +200,8 @@ def _packaging_names() -> None:
 def _websockets_names() -> None:
     """websockets 11 renamed `websockets.connection`; sanic 21.12 reads the old name when it loads.
 
-    The last release under that name has no wheel for Python 3.12 and later. No web socket is ever opened
-    through Rasa here, so that the names exist is all that is asked.
+    The last release under that name has no wheel for Python 3.12 and later. No web socket is ever
+    opened through Rasa here, so that the names exist is all that is asked.
     """
     from websockets import protocol
 
