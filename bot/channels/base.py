@@ -1,0 +1,87 @@
+"""What a channel is: it takes messages in by its own routes and sends messages out.
+
+A channel never decides who may speak and never answers by itself. Inbound: check the signature,
+convert (pure), call ``Accept``, acknowledge. Outbound: ``send`` is called by the outbox with one
+part that already fits the channel's capabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from conversations.schemas import Button, Capabilities, Inbound
+from store.errors import CourierError
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The receipt of a stored message. ``new`` is false for a repeat, which changed nothing."""
+
+    inbox_id: int
+    message_id: int
+    conversation_id: int
+    new: bool
+
+
+Accept = Callable[[Inbound], Awaitable[Accepted]]
+"""Stores a message durably; when it returns the channel may acknowledge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One send: ``key`` is stable over retries, ``index`` of ``count`` parts of a message."""
+
+    key: str
+    account: str
+    address: str
+    conversation_id: int
+    message_id: int
+    text: str
+    buttons: tuple[Button, ...]
+    index: int
+    count: int
+
+
+class SendFailed(CourierError):
+    """A send that did not succeed; which kind decides what happens next."""
+
+    code = "send_failed"
+
+
+class Unreachable(SendFailed):
+    """Permanent: blocked, gone, refused. The message is given up visibly at once."""
+
+
+class TryLater(SendFailed):
+    """Certainly not sent; ``after`` says how long the platform wants us to wait."""
+
+    def __init__(self, message: str, after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class UnknownResult(SendFailed):
+    """It may have arrived. Repeated only where the channel drops repeats itself."""
+
+
+class Channel(Protocol):
+    """The protocol every channel keeps; ``tests/channels/contract.py`` is its test suite."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    def router(self) -> APIRouter:
+        """The channel's own routes."""
+        ...
+
+    async def send(self, part: Part) -> str | None:
+        """Send one part; the platform's id for it, if it gives one. Raises a SendFailed."""
+        ...

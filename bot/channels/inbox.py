@@ -1,0 +1,100 @@
+"""The inbox: stored before it is acknowledged, answered once, in order per conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from bot.channels.base import Accepted
+from bot.loops import Loop
+from conversations import service as conversations
+from conversations.models import Inbox
+from conversations.schemas import Inbound
+from store import clock
+from store.claims import backoff, claim, release
+from store.engine import Database
+from store.live import Live
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=30)
+SIDE_BY_SIDE = 32
+MAX_ATTEMPTS = 6
+
+Route = Callable[[Inbox], Awaitable[None]]
+"""Answers one row and marks it handled in the same transaction as the answer."""
+
+
+class InboxLoop:
+    """Accepts messages from channels and takes them to the router."""
+
+    def __init__(self, database: Database, live: Live, route: Route) -> None:
+        self._database = database
+        self._live = live
+        self._route = route
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._loop = Loop(live, "inbox", self._claim)
+
+    async def accept(self, inbound: Inbound) -> Accepted:
+        """Store a message; a repeat of its outside id changes nothing.
+
+        Raises Invalid or TooLong for words that cannot be kept.
+        """
+        return await asyncio.to_thread(self._store, inbound)
+
+    def _store(self, inbound: Inbound) -> Accepted:
+        with self._database.write() as session:
+            row, new = conversations.receive(session, inbound)
+            if new:
+                self._live.after_commit(
+                    session, "inbox", "queue", f"conversation:{row.conversation_id}"
+                )
+            return Accepted(row.id, row.message_id, row.conversation_id, new)
+
+    def start(self) -> None:
+        self._loop.start()
+
+    async def stop(self) -> None:
+        await self._loop.stop()
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _claim(self) -> bool:
+        room = SIDE_BY_SIDE - len(self._under_way)
+        if room <= 0:
+            return False
+        rows = await asyncio.to_thread(self._claim_rows, room)
+        for row in rows:
+            task = asyncio.create_task(self._answer(row))
+            self._under_way.add(task)
+            task.add_done_callback(self._done)
+        return len(rows) == room
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        # The next row of the same conversation may be waiting behind this one.
+        self._live.wake("inbox")
+
+    def _claim_rows(self, limit: int) -> list[Inbox]:
+        with self._database.write() as session:
+            return claim(session, Inbox, limit, LEASE, in_order_of="conversation_id")
+
+    async def _answer(self, row: Inbox) -> None:
+        try:
+            await self._route(row)
+        except Exception as error:
+            log.exception("inbox %s failed, attempt %s", row.id, row.attempts)
+            await asyncio.to_thread(self._failed, row, type(error).__name__)
+
+    def _failed(self, row: Inbox, error: str) -> None:
+        wait = backoff(row.attempts, first=timedelta(seconds=1), most=timedelta(minutes=5))
+        with self._database.write() as session:
+            current = session.get_one(Inbox, row.id)
+            if current.handled_at is None:
+                given_up = row.attempts >= MAX_ATTEMPTS
+                release(
+                    current, retry_at=None if given_up else clock.now() + wait, error=error
+                )

@@ -1,0 +1,102 @@
+"""The client of the Rasa server: asks for an answer, catches up what people said meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from conversations.schemas import Button
+from store.errors import BotUnavailable
+
+ASK_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One thing the bot says."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+
+
+class Rasa:
+    """Speaks HTTP with one Rasa server on this machine."""
+
+    def __init__(self, base_url: str, timeout: float = ASK_SECONDS) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=httpx.Timeout(timeout, connect=1.0),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def ask(self, key: str, text: str, metadata: dict[str, Any]) -> list[Answer]:
+        """What the bot answers to ``text`` in conversation ``key``; never nothing.
+
+        BotUnavailable if it is stopped, hung, broken, or says nothing: Rasa's REST channel
+        swallows its own exceptions, so an empty answer is a failure.
+        """
+        reply = await self._call(
+            "POST",
+            "/webhooks/rest/webhook",
+            json={"sender": key, "message": harmless(text), "metadata": metadata},
+        )
+        answers = [_answer(part) for part in reply if part.get("text")]
+        if not answers:
+            raise BotUnavailable("Rasa answered nothing")
+        return answers
+
+    async def answered_already(self, key: str, inbox_id: int) -> list[Answer]:
+        """The answers Rasa gave to this inbox row before a crash; empty if it never saw it."""
+        tracker = await self._call("GET", f"/conversations/{key}/tracker")
+        events: list[dict[str, Any]] = tracker.get("events", [])
+        for position in range(len(events) - 1, -1, -1):
+            event = events[position]
+            if event.get("event") == "user":
+                if event.get("metadata", {}).get("inbox_id") != inbox_id:
+                    return []
+                said = (e for e in events[position:] if e.get("event") == "bot")
+                return [
+                    _answer({"text": e["text"], **(e.get("data") or {})})
+                    for e in said
+                    if e.get("text")
+                ]
+        return []
+
+    async def append(self, key: str, events: Sequence[dict[str, Any]]) -> None:
+        """Tell Rasa what happened without it (people's messages, a case's end)."""
+        await self._call("POST", f"/conversations/{key}/tracker/events", json=list(events))
+
+    async def ready(self) -> bool:
+        """Whether a model is loaded and answers."""
+        try:
+            status = await self._call("GET", "/status")
+        except BotUnavailable:
+            return False
+        return bool(status.get("model_file"))
+
+    async def _call(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = await self._http.request(method, path, **options)
+            response.raise_for_status()
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise BotUnavailable(type(error).__name__) from error
+
+
+def harmless(text: str) -> str:
+    """Rasa takes a leading slash for a command (``/restart``, ``/affirm{…}``): customers give none."""
+    return "／" + text.lstrip()[1:] if text.lstrip().startswith("/") else text
+
+
+def _answer(part: dict[str, Any]) -> Answer:
+    buttons = part.get("buttons") or ()
+    return Answer(
+        part["text"], tuple(Button(title=b["title"], say=b["payload"]) for b in buttons)
+    )

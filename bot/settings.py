@@ -1,0 +1,98 @@
+"""Settings: the only reader of the environment. Every name begins with ``COURIER_``."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from store.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: policies, data and migrations are read from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this installation runs. Build it with ``load``."""
+
+    home: Path
+    database: str
+    host: str
+    port: int
+    rasa_port: int
+    zone: ZoneInfo
+    secret: str
+    secure_cookies: bool
+
+    @property
+    def models(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def service_url(self) -> str:
+        """Where this machine reaches the service."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def rasa_url(self) -> str:
+        return f"http://127.0.0.1:{self.rasa_port}"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
+    ``_SECURE_COOKIES``; SettingsError says in one sentence what is wrong."""
+    given = os.environ if environment is None else environment
+
+    def get(name: str, default: str) -> str:
+        return given.get(f"COURIER_{name}", "").strip() or default
+
+    home = Path(get("HOME", str(ROOT / "var"))).resolve()
+    port = _port("PORT", get("PORT", "8600"))
+    zone = get("TIMEZONE", "Asia/Shanghai")
+    try:
+        company_zone = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise SettingsError(
+            f"COURIER_TIMEZONE={zone} is no time zone; use a name such as Asia/Shanghai."
+        ) from error
+    return Settings(
+        home=home,
+        database=get("DATABASE", f"sqlite:///{home / 'courier.db'}"),
+        host=get("HOST", "127.0.0.1"),
+        port=port,
+        rasa_port=_port("RASA_PORT", get("RASA_PORT", str(port + 5))),
+        zone=company_zone,
+        secret=_secret(home),
+        secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
+    )
+
+
+def _port(name: str, value: str) -> int:
+    if not value.isdecimal() or not 0 < int(value) < 65536:
+        raise SettingsError(f"COURIER_{name}={value} is no port; use a number from 1 to 65535.")
+    return int(value)
+
+
+def _secret(home: Path) -> str:
+    """The installation's own secret, made at first start and readable by its owner only."""
+    path = home / "secret"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as f:
+                f.write(secrets.token_urlsafe(32))
+        except FileExistsError:
+            pass
+        return path.read_text().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{home} cannot be written ({error.strerror}); free space there or set COURIER_HOME."
+        ) from error
