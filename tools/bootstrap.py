@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     """Bring the environment up to date and replace this process by the command. Returns only on
     failure.
     """
-    from tools.setup_steps import Stop
+    from tools.progress import Stop
 
     command = arguments[0] if arguments else ""
     try:
@@ -58,7 +58,8 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             print(
-                f"Courier Desk: the disk that holds {ROOT} is full: free some room and run the command again.",
+                f"Courier Desk: the disk that holds {ROOT} is full: free some room and run the "
+                "command again.",
                 file=sys.stderr,
             )
         else:
@@ -113,19 +114,20 @@ def make_environment(folder: Path, group: str, choice: str | None) -> None:
     """Find or fetch what is missing, then install the lock. A broken run is taken up by the next
     one.
     """
+    from tools import progress
     from tools import setup_steps as steps
 
     if "dev" in read_stamp(folder):
         group = "dev"  # Renewed, not shrunk: whoever ran the tests here will run them again.
     free = shutil.disk_usage(ROOT).free
     if free < ROOM[group]:
-        raise steps.Stop(
+        raise progress.Stop(
             f"the disk that holds {ROOT} has {free // 1_000_000} MB free and the environment needs "
             f"{ROOM[group] // 1_000_000} MB: free some room and run the command again."
         )
     began = time.monotonic()
     first = not folder.exists()
-    steps.say(
+    progress.say(
         f"{'Making' if first else 'Renewing'} the environment in {folder.name} (this happens "
         f"{'once' if first else 'when the lock changes'})."
     )
@@ -135,20 +137,20 @@ def make_environment(folder: Path, group: str, choice: str | None) -> None:
     steps.install(uv, folder, LOCKS[group], TOOLS)
     stamp = {name: digest(name) for name in (("run", "dev") if group == "dev" else ("run",))}
     (folder / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
-    steps.say(f"The environment is ready ({time.monotonic() - began:.0f} s).")
+    progress.say(f"The environment is ready ({time.monotonic() - began:.0f} s).")
 
 
 @contextlib.contextmanager
 def one_at_a_time() -> Iterator[None]:
     """Two commands started together on a fresh machine must not install into each other."""
-    from tools import setup_steps as steps
+    from tools import progress
 
     TOOLS.mkdir(exist_ok=True)
     with (TOOLS / "setup.lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            steps.say("Another ./courier is preparing the environment; waiting for it.")
+            progress.say("Another ./courier is preparing the environment; waiting for it.")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

@@ -13,6 +13,7 @@ import re
 import sys
 from pathlib import Path
 
+from tools import progress
 from tools import setup_steps as steps
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,8 +44,8 @@ def compile_lock(uv: str, name: str, source: list[str], options: list[str]) -> N
     options say so.
     """
     target = LOCKS / name
-    with steps.Step(f"Locking requirements/{name}") as step:
-        heard = steps.run(
+    with progress.Step(f"Locking requirements/{name}") as step:
+        heard = progress.run(
             [
                 uv,
                 "--project",
@@ -68,7 +69,7 @@ def compile_lock(uv: str, name: str, source: list[str], options: list[str]) -> N
             step,
         )
         if heard.code != 0:
-            raise steps.explain(f"Locking requirements/{name}", heard, TOOLS)
+            raise progress.explain(f"Locking requirements/{name}", heard, TOOLS)
     target.write_text(
         _HEAD.format(source=source[0]) + without_addresses(target.read_text(encoding="utf-8")),
         encoding="utf-8",
@@ -85,8 +86,9 @@ def without_addresses(text: str) -> str:
         if not re.match(r"\s*(-i|-f|--(extra-)?index-url|--find-links|--trusted-host|#)", line)
     ]
     if any("://" in line for line in kept):
-        raise steps.Stop(
-            "the lock would hold an address: pyproject.toml may only name packages that a registry has."
+        raise progress.Stop(
+            "the lock would hold an address: pyproject.toml may only name packages that a "
+            "registry has."
         )
     return "".join(kept)
 

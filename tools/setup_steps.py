@@ -1,5 +1,6 @@
-"""The steps of making an environment: a uv, a Python, a venv, the locked packages. Standard library
-only.
+"""The steps of making an environment: a uv, a Python, a venv, the locked packages.
+
+Standard library only, for Python 3.8 and later.
 """
 
 from __future__ import annotations
@@ -8,25 +9,21 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Iterable, NamedTuple
+
+from tools.progress import Result, Step, Stop, explain, run
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 WANTED = "Python 3.11, 3.12 or 3.13"
 # Fetched when the machine has no fitting Python of its own.
 FETCHED = "3.12"
 _OLDEST_UV = (0, 5)
-_PROBE = "import json,platform,sys;print(json.dumps([sys.executable,sys.version_info[:2],platform.python_implementation()]))"
-
-
-class Stop(Exception):
-    """The set-up cannot go on. The text is one sentence for a person: what is wrong and the way
-    out.
-    """
+_PROBE = (
+    "import json, sys; "
+    "print(json.dumps([sys.executable, sys.version_info[:2], sys.implementation.name]))"
+)
 
 
 class Python(NamedTuple):
@@ -36,147 +33,8 @@ class Python(NamedTuple):
     version: tuple[int, int]
 
 
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-class Step:
-    """One line of progress: what is being done and for how long. On a terminal the line is kept up
-    to date.
-    """
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._last = ""
-        self._began = time.monotonic()
-        self._done = threading.Event()
-        self._live = sys.stderr.isatty()
-        self._thread = threading.Thread(target=self._tick, daemon=True)
-
-    def __enter__(self) -> "Step":
-        if not self._live:
-            say(f"  {self._what} …")
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        took = time.monotonic() - self._began
-        if self._live:
-            sys.stderr.write(
-                f"\r\x1b[K  {self._what}: {'failed' if kind else 'done'} ({took:.1f} s)\n"
-            )
-            sys.stderr.flush()
-        elif took > 5 and not kind:
-            say(f"  … done ({took:.0f} s)")
-
-    def note(self, line: str) -> None:
-        """The latest thing heard from the program that does the work."""
-        self._last = line.strip()
-
-    def _tick(self) -> None:
-        every = 0.2 if self._live else 15.0
-        while not self._done.wait(every):
-            took = time.monotonic() - self._began
-            line = f"  {self._what} … {took:.0f} s  {self._last}"
-            if self._live:
-                width = shutil.get_terminal_size().columns - 1
-                sys.stderr.write(f"\r\x1b[K{line[:width]}")
-                sys.stderr.flush()
-            else:
-                say(line)
-
-
-class Result(NamedTuple):
-    """How a program ended: its exit code and all it said."""
-
-    code: int
-    text: str
-
-
-def run(
-    command: list[str], step: Step | None = None, environment: dict[str, str] | None = None
-) -> Result:
-    """Run a program to its end, handing each line it says to the step. A program that is not there
-    gives code 127.
-    """
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=environment,
-        )
-    except OSError as error:
-        return Result(127, str(error))
-    lines: list[str] = []
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            if step is not None:
-                step.note(line)
-        return Result(process.wait(), "".join(lines))
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-
-
-# What a failed program said, the sentence for it. The first that fits is told.
-_CAUSES = (
-    (
-        r"no space left|os error 28\b|disk quota",
-        "the disk is full: free about 1.5 GB and run the command again",
-    ),
-    (
-        r"hash mismatch|do not match the hashes",
-        "a downloaded package is not the one that was locked: run the command again, and if it stays so do not trust "
-        "the network or mirror you are on",
-    ),
-    (
-        r"externally.managed",
-        "this Python may not be written to: install uv yourself and run the command again",
-    ),
-    (
-        r"dns error|error sending request|connect(ion)? (error|refused|reset|timed)|timed? ?out|unreachable|"
-        r"name resolution|name or service not known|failed to (fetch|download)|could not fetch|"
-        r"newconnectionerror|max retries|could not find a version|no matching distribution|offline",
-        "the package registry cannot be reached: check the network (or the mirror set for uv and pip) and run the "
-        "command again",
-    ),
-    (
-        r"no wheels? with a matching|no compatible wheel|building source distributions .* disabled|no-build",
-        "a package has no ready-made wheel for this kind of machine: use 64-bit Linux or macOS",
-    ),
-    (
-        r"permission denied|os error 13\b",
-        "a file may not be written: run the command as the owner of this folder",
-    ),
-)
-
-
-def explain(doing: str, result: Result, log_folder: Path) -> Stop:
-    """The one sentence for a failed step. All that was said goes to a log beside it."""
-    log = log_folder / "setup.log"
-    try:
-        log.write_text(result.text, encoding="utf-8")
-        kept = f" (all it said: {log})"
-    except OSError:
-        kept = ""
-    for pattern, sentence in _CAUSES:
-        if re.search(pattern, result.text, re.IGNORECASE):
-            return Stop(f"{doing} failed: {sentence}{kept}.")
-    said = [line.strip() for line in result.text.splitlines() if line.strip()]
-    return Stop(f"{doing} failed: {said[-1] if said else 'it said nothing'}{kept}.")
-
-
 def find_or_install_uv(tools: Path, lock: Path) -> str:
-    """The path of a uv that runs: ours, the machine's own, or one installed into `tools` with pip."""
+    """The path of a uv that runs: ours, the machine's, or one that pip installs into `tools`."""
     ours = tools / "uv" / "bin" / "uv"
     home = Path.home()
     for candidate in (
@@ -226,14 +84,14 @@ def find_or_install_uv(tools: Path, lock: Path) -> str:
                 return str(ours)
         if not heard.text:
             raise Stop(
-                "neither uv nor pip is here: install one of them (on Debian and Ubuntu: apt-get install python3-pip) "
-                "and run the command again."
+                "neither uv nor pip is here: install one of them (on Debian and Ubuntu: apt-get "
+                "install python3-pip) and run the command again."
             )
         raise explain("Installing uv", heard, tools)
 
 
 def _uv_version(path: str) -> tuple[int, ...]:
-    """(0, 13) for a uv that runs; () for anything else, such as a pyenv shim that is not selected."""
+    """(0, 13) for a uv that runs; () for anything else, as a pyenv shim that is not selected."""
     heard = run([path, "--version"])
     found = re.match(r"uv (\d+)\.(\d+)", heard.text)
     return tuple(int(part) for part in found.groups()) if heard.code == 0 and found else ()
@@ -252,7 +110,8 @@ def find_python(choice: str | None) -> Python | None:
         return chosen
     if choice and choice not in {"3.11", "3.12", "3.13"}:
         raise Stop(
-            f"COURIER_PYTHON={choice} is not {WANTED}: say 3.11, 3.12, 3.13 or a path, or leave it unset."
+            f"COURIER_PYTHON={choice} is not {WANTED}: say one of these or a path, or leave it "
+            f"unset."
         )
     names = [f"python{choice}"] if choice else ["python3", "python3.13", "python3.12", "python3.11"]
     kept = sorted(Path.home().glob(f".pyenv/versions/{choice or '3.1'}*/bin/python"), reverse=True)
@@ -271,16 +130,16 @@ def _interpreters(names: Iterable[str]) -> list[str]:
     """Every file of these names on PATH, not only the first: a shim in front may fail where a later
     one runs.
     """
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in names:
         if os.sep in name:
-            found.append(name)
+            found[name] = None
             continue
         for folder in os.environ.get("PATH", "").split(os.pathsep):
-            path = os.path.join(folder or ".", name)
-            if os.access(path, os.X_OK) and path not in found:
-                found.append(path)
-    return found
+            path = str(Path(folder) / name)
+            if os.access(path, os.X_OK):
+                found[path] = None
+    return list(found)
 
 
 def probe(path: str) -> Python | None:
@@ -290,7 +149,7 @@ def probe(path: str) -> Python | None:
         real, version, kind = json.loads(heard.text)
     except ValueError:
         return None
-    return Python(real, (version[0], version[1])) if heard.code == 0 and kind == "CPython" else None
+    return Python(real, (version[0], version[1])) if heard.code == 0 and kind == "cpython" else None
 
 
 def make_venv(uv: str, folder: Path, choice: str | None) -> None:
@@ -317,8 +176,9 @@ def make_venv(uv: str, folder: Path, choice: str | None) -> None:
         heard = run([uv, "venv", "--no-project", "--no-config", *asked, str(folder)], step)
         if heard.code != 0 and python is None:
             raise Stop(
-                f"no {WANTED} is on this machine and none could be fetched: install one (on Debian and Ubuntu: "
-                f"apt-get install python3), or name one with COURIER_PYTHON=/path/to/python."
+                f"no {WANTED} is on this machine and none could be fetched: install one (on Debian "
+                f"and Ubuntu: apt-get install python3), or name one with "
+                f"COURIER_PYTHON=/path/to/python."
             )
         if heard.code != 0:
             raise explain("Making the environment", heard, folder.parent / ".tools")

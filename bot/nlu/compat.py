@@ -38,8 +38,9 @@ class UnsupportedRasaError(RuntimeError):
         self.found = found
         what = f"Rasa {found} is installed" if found else "Rasa is not installed"
         super().__init__(
-            f"{what}, but bot/nlu/compat.py was written for Rasa {SUPPORTED_RASA}: run ./courier to bring the "
-            f"environment back to its lock, or go through every patch before changing the version."
+            f"{what}, but bot/nlu/compat.py was written for Rasa {SUPPORTED_RASA}: run ./courier "
+            f"to bring the environment back to its lock, or go through every patch before changing "
+            f"the version."
         )
 
 

@@ -54,7 +54,7 @@ def reuse_reply_validator(module: ModuleType) -> None:
     """`jsonschema.validate` checks the schema itself on every call: 57 ms of CPU for each custom
     action's reply.
 
-    The validator is built once; a bad reply raises the same error, with the same words, as before.
+    The validator is built once; a bad reply raises the same error as before.
     """
     action_class = module.RemoteAction
     check = _prebuilt(action_class.action_response_format_spec())
@@ -63,8 +63,8 @@ def reuse_reply_validator(module: ModuleType) -> None:
         error = check(result)
         if error is not None:
             error.message += (
-                ". Failed to validate Action server response from API, make sure your response from the "
-                "Action endpoint is valid."
+                ". Failed to validate Action server response from API, make sure your response "
+                "from the Action endpoint is valid."
             )
             raise error
         return True
@@ -192,7 +192,8 @@ def refuse_tensorflow_components(module: ModuleType) -> None:
         bare = name.rpartition(".")[2]
         if bare in NEEDS_TENSORFLOW:
             raise module.InvalidConfigException(
-                f"{bare} needs TensorFlow, which Courier Desk runs without: take it out of config.yml."
+                f"{bare} needs TensorFlow, which Courier Desk runs without: take it out of "
+                f"config.yml."
             )
         return look_up(cls, name)
 
@@ -209,8 +210,8 @@ def refuse_clientless_channels(module: ModuleType) -> None:
         library = NEEDS_CLIENT.get(channel)
         if library is not None and (library in ABSENT or find_spec(library) is None):
             raise module.RasaException(
-                f"The channel {channel} needs the library {library}, which Courier Desk leaves out: its own "
-                f"channels are in bot/channels; take {channel} out of credentials.yml."
+                f"The channel {channel} needs the library {library}, which Courier Desk leaves out"
+                f": its own channels are in bot/channels; take {channel} out of credentials.yml."
             )
         return create(channel, credentials)
 

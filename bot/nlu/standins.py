@@ -61,7 +61,8 @@ class AbsentLibraryError(RuntimeError):
         self.library = library
         use = ABSENT.get(library, "a part of Rasa")
         super().__init__(
-            f"{wanted} needs the library {library}, which Courier Desk leaves out: it serves only {use}."
+            f"{wanted} needs the library {library}, which Courier Desk leaves out: it serves only "
+            f"{use}."
         )
 
 
@@ -101,8 +102,6 @@ def absent_class(module: str, name: str) -> type:
 
 class StandInModule(ModuleType):
     """A module whose every public name is an empty class, made when first asked for."""
-
-    __path__: list[str] = []
 
     def __getattr__(self, name: str) -> type:
         if name.startswith("__"):
