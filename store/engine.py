@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
@@ -34,11 +35,14 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite has one writer. Threads of one process queue here, fairly and at once, instead of
+        # polling the file lock with growing sleeps.
+        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that changes something."""
-        with self._sessions() as session:
+        with self._writing, self._sessions() as session:
             if self.is_sqlite:
                 session.connection(execution_options={"courier_write": True})
             yield session
