@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
@@ -58,6 +58,14 @@ class Case(Base):
     __table_args__ = (
         Index("ix_cases_state_urgency_rank_queued_at", "state", "urgency_rank", "queued_at"),
         Index("ix_cases_conversation_id_id", "conversation_id", "id"),
+        # A conversation has one open case, whoever asks for it at the same moment.
+        Index(
+            "uq_cases_open",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("state IN ('waiting', 'taken')"),
+            postgresql_where=text("state IN ('waiting', 'taken')"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -146,11 +146,11 @@ def _read(upper: str, chunks: list[_Chunk]) -> Number | None:
     """The number these neighbouring chunks spell, if they spell one."""
     start, end = chunks[0].start, chunks[-1].end
     if (
-        start
-        and upper[start - 1] == "+"
-        or start
+        (start
+        and upper[start - 1] == "+")
+        or (start
         and upper[start - 1] == "("
-        and ")" in upper[start:end]
+        and ")" in upper[start:end])
     ):
         start -= 1
     joined = ("+" if upper[start] == "+" else "") + "".join(

@@ -66,7 +66,10 @@ def token_features(folded: Normalised, tokens: Sequence[Token]) -> list[list[str
         row = ["b"]
         row += [f"{k}:{at(words, i + k)}" for k in (-3, -2, -1, 0, 1, 2, 3)]
         row += [f"{k}{k + 1}:{at(words, i + k)}|{at(words, i + k + 1)}" for k in (-2, -1, 0, 1)]
-        row += [f"{k}-3:{at(words, i + k)}|{at(words, i + k + 1)}|{at(words, i + k + 2)}" for k in (-2, -1, 0)]
+        row += [
+            f"{k}-3:{at(words, i + k)}|{at(words, i + k + 1)}|{at(words, i + k + 2)}"
+            for k in (-2, -1, 0)
+        ]
         row += [f"s{k}:{at(shapes, i + k)}" for k in (-2, -1, 0, 1, 2)]
         if shapes[i] in ("x", "X", "Xx"):
             row += [f"e:{words[i][-3:]}", f"p:{words[i][:3]}"]
