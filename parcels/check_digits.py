@@ -1,4 +1,4 @@
-"""The arithmetic by which carriers protect a number against slips: each rule says if the digit fits.
+"""The arithmetic by which carriers protect a number against slips: does the check digit fit?
 
 Source: the carriers' own descriptions as collected in jkeen/tracking_number_data; the rules take
 the serial as text (letters allowed where the carrier allows them) and its check character.

@@ -40,7 +40,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A format that a number fits. ``check``: True right, False wrong, None if it has no check digit."""
+    """A format that a number fits; ``check``: its check digit is right, wrong, or None (has none)."""
 
     number: str
     carrier: str
@@ -56,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A number the customer may have meant, ``distance`` slips away, with the reason to think so."""
+    """A number the customer may have meant, ``distance`` slips away, and why to think so."""
 
     number: str
     distance: int
