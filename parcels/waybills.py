@@ -40,7 +40,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A format that a number fits; ``check``: its check digit is right, wrong, or None (has none)."""
+    """A format that a number fits; ``check``: right, wrong, or None where there is no check digit."""
 
     number: str
     carrier: str
