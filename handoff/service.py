@@ -56,11 +56,21 @@ class Handoffs:
         self._live = live
 
     def request(
-        self, session: Session, conversation: Conversation, request: packets.Request
+        self,
+        session: Session,
+        conversation: Conversation,
+        request: packets.Request,
+        *,
+        hold: bool = True,
     ) -> Placed:
-        """Put a conversation into the queue; a second request joins the case that is open."""
+        """Put a conversation into the queue; a second request joins the case that is open.
+
+        With ``hold`` the bot falls silent until a person takes the case; without it (somebody is to
+        get in touch about a ticket) the bot goes on answering meanwhile.
+        """
         known = repository.open_case(session, conversation.id)
         if known is not None:
+            self._join(session, conversation, known, request, hold)
             return Placed(
                 known, repository.waiting_before(session, known), known.contact_by, already=True
             )
@@ -102,12 +112,43 @@ class Handoffs:
         )
         session.add(case)
         session.flush()
-        conversation.holder = Holder.WAITING
-        self._event(session, conversation, "waiting", None)
+        if hold:
+            conversation.holder = Holder.WAITING
+        self._event(session, conversation, "waiting" if hold else "contact_promised", None)
         self._wake(session, conversation)
         return Placed(
             case, repository.waiting_before(session, case), contact_by, already=False
         )
+
+    def _join(
+        self,
+        session: Session,
+        conversation: Conversation,
+        case: Case,
+        request: packets.Request,
+        hold: bool,
+    ) -> None:
+        """A further request may raise urgency, name a ticket, and silence the bot; never lower."""
+        if hold and case.state == CaseState.WAITING and conversation.holder == Holder.BOT:
+            conversation.holder = Holder.WAITING
+            self._event(session, conversation, "waiting", None)
+        if request.verdict.colour.rank < case.urgency_rank:
+            case.urgency, case.urgency_rank = request.verdict.colour, request.verdict.colour.rank
+            case.reason, case.rule = request.reason, request.rule
+            case.team = self._routing.team(
+                request.intent, request.verdict.colour, request.verdict.rule, clock.now()
+            )
+            case.contact_by = min(
+                case.contact_by,
+                clock.now() + self._urgency.contact_within(request.verdict.colour),
+            )
+        if request.ticket_id is not None:
+            case.ticket_id = request.ticket_id
+        customer = conversations.repository.customer_of(session, conversation)
+        case.packet = packets.build(
+            session, conversation, request, self._capabilities(customer.channel)
+        ).model_dump(mode="json")
+        self._wake(session, conversation)
 
     def take(self, session: Session, case_id: int, person: SignedIn) -> Case:
         """The case is this person's from now on; AlreadyTaken names a quicker colleague."""

@@ -17,7 +17,7 @@ class Policy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AnyPolicy = TypeVar("AnyPolicy", bound=Policy)
+AnyPolicy = TypeVar("AnyPolicy", bound=BaseModel)
 
 
 def load(path: Path, shape: type[AnyPolicy]) -> AnyPolicy:

@@ -1,0 +1,275 @@
+"""Complaints: the report form asks only what is missing, then a ticket opens and people are called.
+
+The form's validator also asks the next question itself: each further action would cost a round trip
+between Rasa and the service.
+"""
+
+from __future__ import annotations
+
+from rasa_sdk.events import EventType
+
+from actions.base import Reply, Skill, Turn, joined, remember
+from actions.parcel import describe, propose
+from actions.person import hand_over, offers_person, too_angry
+from conversations.schemas import Button
+from parcels import lookup
+from parcels import repository as parcels
+from parcels.models import GoodsClass
+from tickets import repository as tickets
+from tickets.intake import Fact
+from tickets.models import Urgency
+from tickets.service import Complaint, Opened
+from tickets.urgency import Circumstances, Verdict
+
+THREAT = "escalate_threat"
+LEAVES_FORM = frozenset({"ask_human", THREAT})
+NO_ANSWER = frozenset({"deny", "nlu_fallback", "out_of_scope"})
+INTERRUPTIONS = frozenset(
+    {
+        "track_parcel",
+        "ask_price",
+        "ask_transit_time",
+        "ask_service_point",
+        "ask_sending_rules",
+        "check_ticket",
+        "bot_challenge",
+        "greet",
+    }
+)
+"""Questions inside the form: rejected by it, so that their own rule answers."""
+
+
+class ValidateReportForm(Skill):
+    """Decides after each message in the form what is known and what is asked next."""
+
+    skill = "validate_report_form"
+
+    def handle(self, turn: Turn) -> Reply:
+        if turn.requested and turn.intent in INTERRUPTIONS and not turn.given_now("waybill_no"):
+            return Reply()
+        kind = report_kind(turn)
+        number, question = self._waybill(turn)
+        if question is not None:
+            return Reply(
+                question.words,
+                question.buttons,
+                (*question.events, *remember(report_kind=kind, requested_slot="waybill_no")),
+            )
+        facts = remember(
+            report_kind=kind,
+            report_text=_story(turn),
+            waybill_no=number,
+            proposals=None,
+            tries=self._tries(turn),
+        )
+        missing = self._missing(turn, kind, number)
+        if missing is None:
+            return Reply(events=(*facts, *remember(requested_slot=None)))
+        return Reply(
+            (self._question(turn, kind, missing),),
+            offers_person(turn) or _unknown_button(turn, missing),
+            (*facts, *remember(requested_slot=missing)),
+        )
+
+    def _waybill(self, turn: Turn) -> tuple[str | None, Reply | None]:
+        """The number as the record writes it, or the question a mistyped one leads to."""
+        typed = turn.given_now("waybill_no") or turn.slot("waybill_no")
+        proposals = turn.tracker.get_slot("proposals") or []
+        if typed is None and turn.intent == "affirm" and len(proposals) == 1:
+            typed = proposals[0]
+        if typed is None and turn.requested == "waybill_no" and any(map(str.isdigit, turn.text)):
+            typed = turn.text
+        if typed is None:
+            return None, None
+        match lookup.find(turn.session, typed):
+            case lookup.Found(shipment):
+                return shipment.waybill_no, None
+            case lookup.Proposals(typed=number, shipments=near) if not proposals:
+                return None, propose(turn, number, [s.waybill_no for s in near], None)
+            case _:
+                # Not in the record: kept as the customer wrote it, for the person who looks into it.
+                return lookup.canonical(typed)[:40] or None, None
+
+    def _tries(self, turn: Turn) -> float:
+        """Answers so far that filled nothing of what was asked."""
+        before = float(turn.tracker.get_slot("tries") or 0)
+        asked = turn.requested
+        if not asked or turn.given_now(asked):
+            return 0
+        return before + 1
+
+    def _missing(self, turn: Turn, kind: str, number: str | None) -> Fact | None:
+        if turn.intent in LEAVES_FORM or too_angry(turn):
+            return None
+        if _verdict(turn, kind, number).colour is Urgency.RED:
+            return None
+        intake = turn.services.intake
+        refused = turn.requested if turn.intent in NO_ANSWER or _shrug(turn) else None
+        if self._tries(turn) >= intake.tries:
+            return None
+        shipment = parcels.by_waybill(turn.session, number) if number else None
+        known = {
+            "waybill_no": number,
+            "goods": turn.slot("goods") or (shipment.goods if shipment else None),
+            "amount": turn.slot("amount"),
+            "detail": turn.requested == "detail" or len(turn.text) > 60,
+        }
+        given: set[str] = {name for name, value in known.items() if value}
+        given |= set(turn.tracker.get_slot("not_known") or [])
+        return intake.missing(kind, frozenset(given | ({refused} if refused else set())))
+
+    def _question(self, turn: Turn, kind: str, missing: Fact) -> str:
+        ask = turn.say(f"report.ask.{missing}")
+        if turn.requested == missing:
+            return joined([turn.say("report.again"), ask], turn.language)
+        if turn.requested:
+            return ask
+        return joined([turn.say(f"report.feel.{kind}"), ask], turn.language)
+
+
+class OpenTicket(Skill):
+    """After the form: the ticket, its number, the promise, and a person where one is needed."""
+
+    skill = "action_open_ticket"
+
+    def handle(self, turn: Turn) -> Reply:
+        kind = turn.slot("report_kind") or report_kind(turn)
+        reply = open_ticket(turn, kind, threat=turn.intent == THREAT)
+        return Reply(reply.words, reply.buttons, (*reply.events, *forget()))
+
+
+class Escalate(Skill):
+    """escalate_threat: a ticket of the problem below the threat, red, to headquarters at once."""
+
+    skill = "action_escalate"
+
+    def handle(self, turn: Turn) -> Reply:
+        return open_ticket(turn, report_kind(turn), threat=True)
+
+
+def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
+    """Open (or join) the ticket, say number and promise, call people."""
+    number = turn.slot("waybill_no") or turn.given_now("waybill_no")
+    shipment = turn.shipment
+    opened = turn.services.tickets.open(
+        turn.session,
+        Complaint(
+            idempotency_key=f"in:{turn.inbox_id}:{kind}",
+            kind=kind,
+            conversation_id=turn.conversation.id,
+            customer_id=turn.conversation.customer_id,
+            description=turn.slot("report_text") or turn.text,
+            waybill_no=lookup.canonical(number)[:40] if number else None,
+            goods=turn.slot("goods") or (shipment.goods if shipment else None),
+            goods_class=shipment.goods_class if shipment else _goods_class(turn),
+            anger=turn.conversation.anger,
+            threat=threat,
+            facts={fact.slot: fact.value for fact in turn.learned()},
+        ),
+    )
+    words = [_receipt(turn, opened, threat)]
+    if shipment is not None and kind in {"report_delay", "report_perishable"}:
+        words.insert(0, describe(turn, shipment))
+    reason, rule, hold = _why_a_person(turn, opened, threat)
+    waiting = hand_over(
+        turn,
+        reason,
+        rule,
+        verdict=Verdict(Urgency(opened.ticket.urgency), opened.ticket.urgency_rule),
+        ticket_id=opened.ticket.id,
+        hold=hold,
+    )
+    if hold:
+        words.append(waiting)
+        if number is None:
+            words.append(turn.say("report.number_later"))
+    turn.conversation.failures = 0
+    return Reply(tuple(words), () if hold else offers_person(turn), remember(pending=None))
+
+
+def report_kind(turn: Turn) -> str:
+    """The class of the problem: this message's, the form's, or the likeliest below a threat."""
+    problems = turn.services.problems
+    before = turn.slot("report_kind") if turn.in_form else None
+    if turn.intent in problems:
+        if before is None:
+            return turn.intent
+        return min(before, turn.intent, key=problems.index)
+    if before:
+        return before
+    for ticket in reversed(tickets.of_conversation(turn.session, turn.conversation.id)):
+        return ticket.kind
+    likely = [g.intent for g in turn.guesses if g.intent in problems and g.confidence >= 0.05]
+    return likely[0] if likely else "complain"
+
+
+def forget() -> tuple[EventType, ...]:
+    """The form's own memory is wiped; the waybill stays for whatever comes next."""
+    return remember(report_kind=None, report_text=None, tries=0, not_known=None, proposals=None)
+
+
+def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, bool]:
+    """Reason, rule, and whether the bot falls silent."""
+    if threat:
+        return "threat", "threat_of_regulator_media_lawyer", True
+    if turn.intent == "ask_human":
+        return "ask_human", "customer_asked", True
+    if opened.ticket.urgency == Urgency.RED:
+        return "red_urgency", opened.ticket.urgency_rule, True
+    if too_angry(turn):
+        return "strong_anger", "strong_anger", True
+    return "ticket", opened.ticket.urgency_rule, False
+
+
+def _receipt(turn: Turn, opened: Opened, threat: bool) -> str:
+    ticket = opened.ticket
+    feel = "threat" if threat else ticket.kind
+    asked_before = bool(turn.tracker.get_slot("report_text")) and turn.in_form
+    return joined(
+        [
+            None if asked_before else turn.say(f"report.feel.{feel}"),
+            turn.say(
+                "report.joined" if opened.joined else "report.opened",
+                number=ticket.number,
+                colour=turn.say(f"words.urgency.{ticket.urgency}"),
+                by=opened.contact_by,
+            ),
+        ],
+        turn.language,
+    )
+
+
+def _verdict(turn: Turn, kind: str, number: str | None) -> Verdict:
+    shipment = parcels.by_waybill(turn.session, number) if number else None
+    return turn.services.tickets.urgency.decide(
+        Circumstances(
+            intent=kind,
+            text=turn.text,
+            goods_class=shipment.goods_class if shipment else _goods_class(turn),
+            anger=turn.conversation.anger,
+        )
+    )
+
+
+def _goods_class(turn: Turn) -> str:
+    """The class of the goods the customer names; general if he names none."""
+    named = turn.slot("goods")
+    return turn.services.goods.classify(named) if named else GoodsClass.GENERAL
+
+
+def _story(turn: Turn) -> str:
+    """What the customer has told in the form so far, in his own words."""
+    told = turn.slot("report_text")
+    return f"{told}\n{turn.text}" if told else turn.text
+
+
+def _shrug(turn: Turn) -> bool:
+    """"I don't know", "no number": an answer, and the fact is not asked again."""
+    return any(word in turn.text.lower() for word in turn.say("report.shrugs").split("|"))
+
+
+def _unknown_button(turn: Turn, missing: Fact) -> tuple[Button, ...]:
+    key = f"report.without.{missing}"
+    if not turn.services.texts.has(key):
+        return ()
+    return (Button(turn.say(key), turn.say(key)),)

@@ -1,0 +1,46 @@
+"""What skills work with. rasa-sdk builds every action without arguments, so it is put here at start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conversations.texts import Texts
+from handoff.service import Handoffs
+from parcels.goods import Goods
+from store.engine import Database
+from store.live import Live
+from tickets.anger import Anger
+from tickets.intake import Intake
+from tickets.service import Tickets
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms below, put together by the service."""
+
+    database: Database
+    live: Live
+    texts: Texts
+    tickets: Tickets
+    handoffs: Handoffs
+    anger: Anger
+    intake: Intake
+    goods: Goods
+    problems: tuple[str, ...]
+    """Intents that open a ticket, in the order of precedence of the contract."""
+
+
+_services: Services | None = None
+
+
+def install(services: Services) -> None:
+    """Make the services known; called once by the process that runs actions."""
+    global _services
+    _services = services
+
+
+def services() -> Services:
+    """The installed services; a skill that runs before ``install`` is a bug."""
+    if _services is None:
+        raise RuntimeError("actions.runtime.install was not called")
+    return _services

@@ -1,0 +1,106 @@
+"""Small talk and questions that a text answers; details that belong to something asked before."""
+
+from __future__ import annotations
+
+from actions.base import Reply, Skill, Turn, remember
+from actions.parcel import track
+from actions.person import not_understood, offers_person
+from conversations.schemas import Button
+from tickets import repository as tickets
+from tickets.models import FINISHED, Ticket
+from tickets.service import canonical_number
+
+
+class Answer(Skill):
+    """Questions and small talk whose whole answer is a text of policies/texts, one per intent."""
+
+    skill = "action_answer"
+
+    def handle(self, turn: Turn) -> Reply:
+        key = f"faq.{turn.intent}"
+        if not turn.services.texts.has(key):
+            return not_understood(turn)
+        turn.conversation.failures = 0
+        words = [turn.say(key)]
+        if turn.requested:
+            words.append(turn.say(f"report.ask.{turn.requested}"))
+        return Reply(tuple(words), offers_person(turn) or _next_steps(turn))
+
+
+class CheckTicket(Skill):
+    """check_ticket: stage, colour and promise of the customer's own tickets."""
+
+    skill = "action_check_ticket"
+
+    def handle(self, turn: Turn) -> Reply:
+        typed = turn.given_now("ticket_no") or turn.slot("ticket_no")
+        number = canonical_number(typed) if typed else None
+        mine = [
+            ticket
+            for ticket in tickets.of_customer(turn.session, turn.conversation.customer_id)
+            if number is None or ticket.number == number
+        ]
+        if number is None:
+            mine = [ticket for ticket in mine if ticket.state not in FINISHED][:3] or mine[:1]
+        if not mine:
+            key = "ticket.not_yours" if number else "ticket.none"
+            return Reply(
+                (turn.say(key, number=typed or ""),),
+                (Button(turn.say("talk.ask_person"), turn.say("talk.ask_person_say")),),
+                remember(pending=None if number else "check_ticket", ticket_no=None),
+            )
+        return Reply(
+            tuple(_stage(turn, ticket) for ticket in mine), events=remember(pending=None)
+        )
+
+
+class Inform(Skill):
+    """inform, affirm, deny outside a form: the detail something asked for, or a number by itself."""
+
+    skill = "action_inform"
+
+    def handle(self, turn: Turn) -> Reply:
+        pending = turn.slot("pending")
+        proposals = turn.tracker.get_slot("proposals") or []
+        number = turn.given_now("waybill_no")
+        if number is None and turn.intent == "affirm" and len(proposals) == 1:
+            number = proposals[0]
+        if turn.intent == "deny" and proposals:
+            return Reply((turn.say("track.which"),), events=remember(proposals=None))
+        if turn.given_now("ticket_no"):
+            return CheckTicket().handle(turn)
+        if number is None and pending == "track_parcel" and any(map(str.isdigit, turn.text)):
+            number = turn.text
+        if number is not None:
+            turn.conversation.failures = 0
+            return track(turn, number)
+        if turn.intent in {"affirm", "deny"}:
+            return Reply((turn.say(f"talk.{turn.intent}"),), _next_steps(turn))
+        return Reply((turn.say("talk.noted"),), offers_person(turn) or _next_steps(turn))
+
+
+def _next_steps(turn: Turn) -> tuple[Button, ...]:
+    """What most people want next, as buttons, after small talk."""
+    if turn.in_form or turn.intent not in {"greet", "bot_challenge", "inform", "affirm"}:
+        return ()
+    return tuple(
+        Button(turn.say(f"talk.steps.{step}.title"), turn.say(f"talk.steps.{step}.say"))
+        for step in ("track", "problem", "person")
+    )
+
+
+def _stage(turn: Turn, ticket: Ticket) -> str:
+    promised = [
+        p
+        for p in tickets.promises_to(turn.session, [ticket.conversation_id])
+        if p.ticket_id == ticket.id and p.kept_at is None
+    ]
+    key = "ticket.stage_by" if promised else "ticket.stage"
+    facts = {"by": min(p.due_at for p in promised)} if promised else {}
+    return turn.say(
+        key,
+        number=ticket.number,
+        kind=turn.say(f"words.kind.{ticket.kind}"),
+        state=turn.say(f"words.state.{ticket.state}"),
+        **facts,
+    )
