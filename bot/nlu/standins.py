@@ -21,13 +21,13 @@ from types import ModuleType
 from typing import Any
 
 # Each name with the part of Rasa that imports it while loading. A name covers the modules below it.
+# What Rasa imports only when it is used needs no stand-in: it is missed by name then.
 ABSENT: dict[str, str] = {
     "tensorflow": "DIET, TED, UnexpecTED, ResponseSelector, ConveRT and language model components",
     "keras": "the same components",
     "boto3": "the DynamoDB tracker store and models kept in S3",
     "botocore": "the DynamoDB tracker store and models kept in S3",
     "pymongo": "the MongoDB tracker store",
-    "redis": "the Redis tracker and lock stores",
     "aiogram": "the telegram channel",
     "twilio": "the twilio and twilio_voice channels",
     "slack_sdk": "the slack channel",
@@ -41,7 +41,6 @@ ABSENT: dict[str, str] = {
     "aiormq": "the RabbitMQ event broker",
     "confluent_kafka": "the Kafka event broker",
     "colorclass": "rasa interactive",
-    "networkx": "rasa visualize",
 }
 
 # Namespace packages that must exist for a name above, but whose other parts are not ours to answer
