@@ -4,138 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, ClassVar
 
 from rasa_sdk import Action, Tracker
-from rasa_sdk.events import EventType, SlotSet
+from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
-from sqlalchemy.orm import Session
 
-from actions.runtime import Services, services
-from conversations import repository as record
-from conversations.models import Conversation, Message
-from conversations.schemas import Button
-from handoff.packet import Guess, Learned
-from parcels import repository as parcels
-from parcels.lookup import canonical
-from parcels.models import Shipment
-from store.errors import NotFound
-
-FORM = "report_form"
-FACTS = ("waybill_no", "goods", "amount", "time", "place", "phone", "courier_name", "ticket_no")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a skill says and what Rasa is to remember."""
-
-    words: tuple[str, ...] = ()
-    buttons: tuple[Button, ...] = ()
-    events: tuple[EventType, ...] = ()
-
-
-@dataclass
-class Turn:
-    """One message being answered: the tracker, the record, and the words for it."""
-
-    tracker: Tracker
-    session: Session
-    services: Services
-    conversation: Conversation
-    message: Message | None
-    inbox_id: int
-
-    @property
-    def language(self) -> str:
-        return self.conversation.language
-
-    @property
-    def text(self) -> str:
-        return self.message.text if self.message else self.tracker.latest_message.get("text") or ""
-
-    @property
-    def intent(self) -> str:
-        intent: dict[str, Any] = self.tracker.latest_message.get("intent") or {}
-        return str(intent.get("name") or "nlu_fallback")
-
-    @cached_property
-    def guesses(self) -> tuple[Guess, ...]:
-        """Intents from the likeliest on; the fallback's own entry is no intent."""
-        ranking = self.tracker.latest_message.get("intent_ranking") or []
-        return tuple(
-            Guess(entry["name"], float(entry["confidence"]))
-            for entry in ranking
-            if entry.get("name") and entry["name"] != "nlu_fallback"
-        )
-
-    def slot(self, name: str) -> str | None:
-        """A slot's value as text; of several values the last."""
-        value = self.tracker.get_slot(name)
-        if isinstance(value, list):
-            value = value[-1] if value else None
-        return str(value) if value not in (None, "") else None
-
-    def given_now(self, entity: str) -> str | None:
-        """The value this very message gives for an entity."""
-        return next(
-            (str(v) for v in self.tracker.get_latest_entity_values(entity) if v), None
-        )
-
-    def say(self, key: str, **facts: object) -> str:
-        """A text of policies/texts in the customer's language; variants in turn."""
-        return self.services.texts.say(self.language, key, self.inbox_id, **facts)
-
-    @cached_property
-    def shipment(self) -> Shipment | None:
-        """The shipment of the number known so far, if it is known exactly."""
-        number = self.slot("waybill_no")
-        return parcels.by_waybill(self.session, canonical(number)) if number else None
-
-    @property
-    def in_form(self) -> bool:
-        return bool((self.tracker.active_loop or {}).get("name") == FORM)
-
-    @property
-    def requested(self) -> str | None:
-        """The fact the form asked for last."""
-        return self.slot("requested_slot") if self.in_form else None
-
-    def learned(self) -> tuple[Learned, ...]:
-        """Every fact with the message it came from, then what the record adds."""
-        origin: tuple[int | None, datetime | None] = (None, None)
-        found: dict[str, Learned] = {}
-        for event in self.tracker.events:
-            if event.get("event") == "user":
-                at = event.get("timestamp")
-                origin = (
-                    (event.get("metadata") or {}).get("message_id"),
-                    datetime.fromtimestamp(at, UTC) if at else None,
-                )
-            elif event.get("event") == "slot" and event.get("name") in FACTS:
-                name, value = event["name"], event.get("value")
-                if value in (None, ""):
-                    found.pop(name, None)
-                elif name not in found or found[name].value != value:
-                    found[name] = Learned(name, value, "customer", *origin)
-        if self.shipment is not None:
-            for name, value in (
-                ("goods", self.shipment.goods),
-                ("goods_class", self.shipment.goods_class),
-                ("destination", self.shipment.destination),
-            ):
-                if value and name not in found:
-                    found[name] = Learned(name, str(value), "record", None, None)
-        return tuple(found.values())
+from actions.handing import hand_over, too_angry
+from actions.runtime import services
+from actions.turn import Reply, Turn, open_turn
 
 
 class Skill(Action, ABC):
     """Base of every action. Subclasses name themselves and write ``handle``."""
 
     skill: ClassVar[str]
+    interrupts: ClassVar[bool] = False
+    """Answers a question asked inside the form, which then asks again for what it needs."""
+    understood: ClassVar[bool] = True
+    """Ends a row of failures."""
 
     def name(self) -> str:
         return self.skill
@@ -160,43 +47,27 @@ class Skill(Action, ABC):
         with available.database.write() as session:
             turn = open_turn(tracker, session, available)
             _count_anger(turn)
-            return self.handle(turn)
+            if self.understood:
+                turn.conversation.failures = 0
+            return _with_person(turn, self._asking_again(turn, self.handle(turn)))
+
+    def _asking_again(self, turn: Turn, reply: Reply) -> Reply:
+        if not (self.interrupts and turn.requested):
+            return reply
+        question = turn.say(f"report.ask.{turn.requested}")
+        return Reply((*reply.words, question), reply.buttons, reply.events)
 
     @abstractmethod
     def handle(self, turn: Turn) -> Reply:
         """What to say, and what to remember."""
 
 
-def open_turn(tracker: Tracker, session: Session, available: Services) -> Turn:
-    """The turn of a tracker's latest message; NotFound for a conversation we do not have."""
-    conversation = record.by_key(session, str(tracker.sender_id))
-    if conversation is None:
-        raise NotFound("conversation of this sender")
-    metadata = tracker.latest_message.get("metadata") or {}
-    message_id = metadata.get("message_id")
-    return Turn(
-        tracker=tracker,
-        session=session,
-        services=available,
-        conversation=conversation,
-        message=session.get(Message, message_id) if message_id else None,
-        inbox_id=int(metadata.get("inbox_id") or 0),
-    )
-
-
-def remember(**slots: object) -> tuple[EventType, ...]:
-    """Slot events, as rasa-sdk wants them."""
-    return tuple(SlotSet(name, value) for name, value in slots.items())
-
-
-def joined(parts: Iterable[str | None], language: str) -> str:
-    """Sentences as one text: Chinese ones touch, others are spaced."""
-    return ("" if language == "zh" else " ").join(part for part in parts if part)
-
-
-def yes_or_number(options: Sequence[str]) -> tuple[Button, ...]:
-    """Buttons that say one of the given numbers."""
-    return tuple(Button(title=option, say=option) for option in options)
+def _with_person(turn: Turn, reply: Reply) -> Reply:
+    """Strong anger hands over, whatever the skill was about."""
+    if not reply.words or not too_angry(turn):
+        return reply
+    waiting = hand_over(turn, "strong_anger", "strong_anger")
+    return Reply((*reply.words, waiting), (), reply.events)
 
 
 def _count_anger(turn: Turn) -> None:

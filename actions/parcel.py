@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actions.base import Reply, Skill, Turn, joined, remember, yes_or_number
+from actions.base import Skill
+from actions.turn import Reply, Turn, joined, remember, yes_or_number
 from parcels import lookup
 from parcels.models import Shipment, Status
 from parcels.service import Whereabouts, whereabouts
@@ -12,6 +13,7 @@ class TrackParcel(Skill):
     """track_parcel: an answer from the record, or a question when the number is not certain."""
 
     skill = "action_track_parcel"
+    interrupts = True
 
     def handle(self, turn: Turn) -> Reply:
         typed = turn.given_now("waybill_no") or turn.slot("waybill_no")
@@ -26,9 +28,7 @@ def track(turn: Turn, typed: str) -> Reply:
         case lookup.Found(shipment):
             return Reply(
                 (describe(turn, shipment),),
-                events=remember(
-                    waybill_no=shipment.waybill_no, pending=None, proposals=None
-                ),
+                events=remember(waybill_no=shipment.waybill_no, pending=None, proposals=None),
             )
         case lookup.Proposals(typed=number, shipments=near):
             return propose(turn, number, [s.waybill_no for s in near], pending="track_parcel")

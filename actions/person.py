@@ -1,64 +1,11 @@
-"""Handing over: a person is needed, and the customer is told his place and an honest time."""
+"""Skills that bring a person: asked for, needed for a change, or because we did not understand."""
 
 from __future__ import annotations
 
-from rasa_sdk.events import ActiveLoop, EventType
-
-from actions.base import Reply, Skill, Turn, remember
+from actions.base import Skill
+from actions.handing import hand_over, judge
+from actions.turn import Reply, Turn, remember
 from conversations.schemas import Button
-from handoff.packet import Request
-from tickets.urgency import Circumstances, Verdict
-
-
-def hand_over(
-    turn: Turn,
-    reason: str,
-    rule: str,
-    *,
-    verdict: Verdict | None = None,
-    ticket_id: int | None = None,
-    hold: bool = True,
-) -> str:
-    """Put the conversation into the queue; the sentence that tells the customer.
-
-    Without ``hold`` a person is asked to call back and the bot goes on answering meanwhile.
-    """
-    placed = turn.services.handoffs.request(
-        turn.session,
-        turn.conversation,
-        Request(
-            reason=reason,
-            rule=rule,
-            intent=turn.intent,
-            verdict=verdict or judge(turn),
-            guesses=turn.guesses,
-            learned=turn.learned(),
-            ticket_id=ticket_id,
-            waybill_no=turn.shipment.waybill_no if turn.shipment else turn.slot("waybill_no"),
-        ),
-        hold=hold,
-    )
-    key = "handoff.still_waiting" if placed.already else "handoff.waiting"
-    if placed.ahead == 0:
-        key += "_next"
-    return turn.say(key, ahead=placed.ahead, by=placed.contact_by)
-
-
-def judge(turn: Turn, intent: str | None = None) -> Verdict:
-    """Urgency of this message, for a case without a ticket of its own."""
-    return turn.services.tickets.urgency.decide(
-        Circumstances(
-            intent=intent or turn.intent,
-            text=turn.text,
-            goods_class=turn.shipment.goods_class if turn.shipment else "general",
-            anger=turn.conversation.anger,
-        )
-    )
-
-
-def end_form() -> tuple[EventType, ...]:
-    """Leave the form: nothing more is asked."""
-    return (ActiveLoop(None), *remember(requested_slot=None))
 
 
 class AskHuman(Skill):
@@ -88,6 +35,7 @@ class Fallback(Skill):
     """Not understood: ask once in other words, hand over the second time in a row."""
 
     skill = "action_fallback"
+    understood = False
 
     def handle(self, turn: Turn) -> Reply:
         return not_understood(turn)
@@ -105,17 +53,3 @@ def not_understood(turn: Turn) -> Reply:
         (turn.say("talk.not_understood"),),
         buttons=(Button(turn.say("talk.ask_person"), turn.say("talk.ask_person_say")),),
     )
-
-
-def too_angry(turn: Turn) -> bool:
-    """Whether the conversation's anger hands over by itself."""
-    return turn.conversation.anger >= turn.services.anger.policy.hand_over_at
-
-
-def offers_person(turn: Turn) -> tuple[Button, ...]:
-    """The button that offers a person from the second sign of anger on."""
-    if turn.conversation.anger < turn.services.anger.policy.offer_at:
-        return ()
-    return (Button(turn.say("talk.ask_person"), turn.say("talk.ask_person_say")),)
-
-

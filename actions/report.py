@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from rasa_sdk.events import EventType
 
-from actions.base import Reply, Skill, Turn, joined, remember
+from actions.base import Skill
+from actions.handing import hand_over, offers_person, too_angry
 from actions.parcel import describe, propose
-from actions.person import hand_over, offers_person, too_angry
+from actions.turn import Reply, Turn, joined, remember
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
@@ -183,7 +184,6 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
         words.append(waiting)
         if number is None:
             words.append(turn.say("report.number_later"))
-    turn.conversation.failures = 0
     return Reply(tuple(words), () if hold else offers_person(turn), remember(pending=None))
 
 
@@ -264,7 +264,7 @@ def _story(turn: Turn) -> str:
 
 
 def _shrug(turn: Turn) -> bool:
-    """"I don't know", "no number": an answer, and the fact is not asked again."""
+    """ "I don't know", "no number": an answer, and the fact is not asked again."""
     return any(word in turn.text.lower() for word in turn.say("report.shrugs").split("|"))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from actions.base import Reply, Skill, Turn, remember
+from actions.base import Skill
+from actions.handing import offers_person
 from actions.parcel import track
-from actions.person import not_understood, offers_person
+from actions.person import not_understood
+from actions.turn import Reply, Turn, remember
 from conversations.schemas import Button
 from tickets import repository as tickets
 from tickets.models import FINISHED, Ticket
@@ -15,22 +17,20 @@ class Answer(Skill):
     """Questions and small talk whose whole answer is a text of policies/texts, one per intent."""
 
     skill = "action_answer"
+    interrupts = True
 
     def handle(self, turn: Turn) -> Reply:
         key = f"faq.{turn.intent}"
         if not turn.services.texts.has(key):
             return not_understood(turn)
-        turn.conversation.failures = 0
-        words = [turn.say(key)]
-        if turn.requested:
-            words.append(turn.say(f"report.ask.{turn.requested}"))
-        return Reply(tuple(words), offers_person(turn) or _next_steps(turn))
+        return Reply((turn.say(key),), offers_person(turn) or _next_steps(turn))
 
 
 class CheckTicket(Skill):
     """check_ticket: stage, colour and promise of the customer's own tickets."""
 
     skill = "action_check_ticket"
+    interrupts = True
 
     def handle(self, turn: Turn) -> Reply:
         typed = turn.given_now("ticket_no") or turn.slot("ticket_no")
@@ -49,9 +49,7 @@ class CheckTicket(Skill):
                 (Button(turn.say("talk.ask_person"), turn.say("talk.ask_person_say")),),
                 remember(pending=None if number else "check_ticket", ticket_no=None),
             )
-        return Reply(
-            tuple(_stage(turn, ticket) for ticket in mine), events=remember(pending=None)
-        )
+        return Reply(tuple(_stage(turn, ticket) for ticket in mine), events=remember(pending=None))
 
 
 class Inform(Skill):
@@ -72,7 +70,6 @@ class Inform(Skill):
         if number is None and pending == "track_parcel" and any(map(str.isdigit, turn.text)):
             number = turn.text
         if number is not None:
-            turn.conversation.failures = 0
             return track(turn, number)
         if turn.intent in {"affirm", "deny"}:
             return Reply((turn.say(f"talk.{turn.intent}"),), _next_steps(turn))

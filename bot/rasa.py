@@ -97,6 +97,4 @@ def harmless(text: str) -> str:
 
 def _answer(part: dict[str, Any]) -> Answer:
     buttons = part.get("buttons") or ()
-    return Answer(
-        part["text"], tuple(Button(title=b["title"], say=b["payload"]) for b in buttons)
-    )
+    return Answer(part["text"], tuple(Button(title=b["title"], say=b["payload"]) for b in buttons))

@@ -74,6 +74,8 @@ class Conversation(Base):
     language: Mapped[str] = mapped_column(String(8), default="zh")
     failures: Mapped[int] = mapped_column(default=0)
     anger: Mapped[int] = mapped_column(default=0)
+    bot_knows: Mapped[int] = mapped_column(default=0)
+    """The last message that Rasa has seen; what people said after it is told to Rasa later."""
     created_at: Mapped[datetime]
     last_message_at: Mapped[datetime]
 

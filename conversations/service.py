@@ -108,6 +108,7 @@ def open_conversation(session: Session, inbound: Inbound) -> Conversation:
         language=latest.language if latest else customer.language,
         failures=0,
         anger=0,
+        bot_knows=0,
         created_at=at,
         last_message_at=at,
     )
@@ -187,9 +188,7 @@ def buttons_of(message: Message) -> tuple[Button, ...]:
     return tuple(Button(**button) for button in message.payload.get("buttons", ()))
 
 
-def lines(
-    session: Session, messages: Sequence[Message], names: dict[int, str]
-) -> list[Line]:
+def lines(session: Session, messages: Sequence[Message], names: dict[int, str]) -> list[Line]:
     """Messages as people read them; ``names`` are the display names of staff by id."""
     deliveries = repository.outbox_of(session, (m.id for m in messages if m.author != "customer"))
     return [

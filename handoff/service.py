@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Audience, Author, Conversation, Holder, Kind, Message
 from conversations.schemas import MAX_TEXT, Capabilities, Outbound
@@ -94,7 +95,7 @@ class Handoffs:
                 )
             )
             session.flush()
-        customer = conversations.repository.customer_of(session, conversation)
+        customer = record.customer_of(session, conversation)
         case = Case(
             conversation_id=conversation.id,
             ticket_id=request.ticket_id,
@@ -116,9 +117,7 @@ class Handoffs:
             conversation.holder = Holder.WAITING
         self._event(session, conversation, "waiting" if hold else "contact_promised", None)
         self._wake(session, conversation)
-        return Placed(
-            case, repository.waiting_before(session, case), contact_by, already=False
-        )
+        return Placed(case, repository.waiting_before(session, case), contact_by, already=False)
 
     def _join(
         self,
@@ -144,7 +143,7 @@ class Handoffs:
             )
         if request.ticket_id is not None:
             case.ticket_id = request.ticket_id
-        customer = conversations.repository.customer_of(session, conversation)
+        customer = record.customer_of(session, conversation)
         case.packet = packets.build(
             session, conversation, request, self._capabilities(customer.channel)
         ).model_dump(mode="json")
@@ -192,9 +191,7 @@ class Handoffs:
 
     def note(self, session: Session, case_id: int, person: SignedIn, text: str) -> Message:
         """Words to colleagues: they never leave the house."""
-        conversation = session.get_one(
-            Conversation, self.case(session, case_id).conversation_id
-        )
+        conversation = session.get_one(Conversation, self.case(session, case_id).conversation_id)
         message = conversations.append(
             session,
             conversation,
@@ -223,9 +220,7 @@ class Handoffs:
             raise NotFound(f"case {case_id}")
         return found
 
-    def _own(
-        self, session: Session, case_id: int, person: SignedIn
-    ) -> tuple[Case, Conversation]:
+    def _own(self, session: Session, case_id: int, person: SignedIn) -> tuple[Case, Conversation]:
         case = self.case(session, case_id)
         if case.state != CaseState.TAKEN:
             raise Conflict(f"case {case_id} is {case.state}")

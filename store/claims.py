@@ -79,4 +79,5 @@ def next_due(session: Session, table: type[Any]) -> datetime | None:
 
 def backoff(attempts: int, *, first: timedelta, most: timedelta) -> timedelta:
     """Doubling wait before the next attempt, from ``first`` to ``most``."""
-    return min(first * 2 ** max(attempts - 1, 0), most)
+    doublings = min(max(attempts - 1, 0), 20)
+    return min(first * (1 << doublings), most)

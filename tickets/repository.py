@@ -69,9 +69,7 @@ def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:
 def next_number_of(session: Session, day: date) -> int:
     """Count the day's tickets up by one, in one statement."""
     insert: Any = (
-        postgresql.insert
-        if session.get_bind().dialect.name == "postgresql"
-        else sqlite.insert
+        postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     )
     statement = (
         insert(TicketCounter)

@@ -122,8 +122,11 @@ class Tickets:
         return self._opened(session, ticket, joined=True)
 
     def _opened(self, session: Session, ticket: Ticket, *, joined: bool) -> Opened:
-        made = [p for p in repository.promises_to(session, [ticket.conversation_id])
-                if p.ticket_id == ticket.id]
+        made = [
+            p
+            for p in repository.promises_to(session, [ticket.conversation_id])
+            if p.ticket_id == ticket.id
+        ]
         due = {p.kind: p.due_at for p in made}
         return Opened(
             ticket,

@@ -22,7 +22,7 @@ class Times(Policy):
 
 
 class Rule(Policy):
-    """Fires when all that it names holds. Rules are tried in order; the first that fires decides."""
+    """Fires when all that it names holds. The first rule that fires decides."""
 
     rule: str
     colour: Urgency
@@ -77,7 +77,7 @@ class UrgencyRules:
         return Verdict(Urgency.GREEN, "nothing_urgent")
 
     def contact_within(self, colour: Urgency) -> timedelta:
-        """How soon a person speaks to the customer; 30 minutes where the colour promises nothing."""
+        """How soon a person speaks to the customer; 30 minutes where nothing is promised."""
         return timedelta(minutes=self.policy.times[colour].contact or 30)
 
     def solution_within(self, colour: Urgency) -> timedelta | None:

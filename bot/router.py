@@ -1,0 +1,180 @@
+"""Who answers a customer's message: the only place that decides.
+
+``holder`` is read here. ``bot``: Rasa is asked and its answers are posted in the transaction that
+marks the message handled. ``waiting`` and ``agent``: people answer; the desk has been woken when the
+message was stored, and Rasa is told later what was said meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.rasa import Answer, Rasa
+from conversations import repository as record
+from conversations import service as conversations
+from conversations.models import Author, Conversation, Holder, Inbox, Kind, Message
+from conversations.schemas import Outbound
+from conversations.texts import Texts
+from handoff.packet import Request
+from handoff.service import Handoffs
+from store import clock
+from store.claims import release
+from store.engine import Database
+from store.errors import BotUnavailable
+from store.live import Live
+from tickets.service import Tickets
+from tickets.urgency import Circumstances
+
+log = logging.getLogger(__name__)
+
+FORM_SLOTS = ("requested_slot", "report_kind", "report_text", "proposals", "pending", "not_known")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A message for the bot, and what it has missed before it."""
+
+    key: str
+    text: str
+    metadata: dict[str, Any]
+    missed: tuple[dict[str, Any], ...]
+
+
+class Router:
+    """Takes one inbox row to whoever holds the conversation."""
+
+    def __init__(
+        self,
+        database: Database,
+        live: Live,
+        rasa: Rasa,
+        handoffs: Handoffs,
+        tickets: Tickets,
+        texts: Texts,
+    ) -> None:
+        self._database = database
+        self._live = live
+        self._rasa = rasa
+        self._handoffs = handoffs
+        self._tickets = tickets
+        self._texts = texts
+
+    async def route(self, row: Inbox) -> None:
+        """Answer the row, or leave it to people, and mark it handled: at most once."""
+        asked = await asyncio.to_thread(self._prepare, row)
+        if asked is None:
+            return
+        try:
+            answers = await self._ask(row, asked)
+        except BotUnavailable as error:
+            log.warning("bot unavailable for inbox %s: %s", row.id, error)
+            await asyncio.to_thread(self._without_bot, row)
+        else:
+            await asyncio.to_thread(self._post, row, answers)
+
+    async def _ask(self, row: Inbox, asked: Asked) -> list[Answer]:
+        if row.attempts > 1:
+            # A worker died with this row: if Rasa answered then, the answer stands.
+            answered = await self._rasa.answered_already(asked.key, row.id)
+            if answered:
+                return answered
+        if asked.missed:
+            await self._rasa.append(asked.key, asked.missed)
+        return await self._rasa.ask(asked.key, asked.text, asked.metadata)
+
+    def _prepare(self, row: Inbox) -> Asked | None:
+        """What to ask the bot; None, and handled, if people hold the conversation."""
+        with self._database.read() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            if conversation.holder == Holder.BOT:
+                message = session.get_one(Message, row.message_id)
+                return Asked(
+                    key=conversation.key,
+                    text=message.text,
+                    metadata={"inbox_id": row.id, "message_id": message.id},
+                    missed=tuple(self._missed(session, conversation, message)),
+                )
+        with self._database.write() as session:
+            self._handled(session, row)
+        return None
+
+    def _missed(
+        self, session: Session, conversation: Conversation, message: Message
+    ) -> list[dict[str, Any]]:
+        """Events for what people said while the bot was silent; the form begins afresh after it."""
+        people = [
+            entry
+            for entry in record.messages(session, conversation.id, after=conversation.bot_knows)
+            if entry.id < message.id
+            and entry.kind not in (Kind.NOTE, Kind.EVENT)
+            and entry.author != Author.BOT
+        ]
+        if not any(entry.author == Author.AGENT for entry in people):
+            return []
+        events: list[dict[str, Any]] = [{"event": "active_loop", "name": None}]
+        events += [{"event": "slot", "name": name, "value": None} for name in FORM_SLOTS]
+        events += [
+            {
+                "event": "user" if entry.author == Author.CUSTOMER else "bot",
+                "text": entry.text,
+                "timestamp": entry.created_at.timestamp(),
+                "metadata": {"message_id": entry.id, "author": entry.author},
+            }
+            for entry in people
+        ]
+        return [*events, {"event": "action", "name": "action_listen"}]
+
+    def _post(self, row: Inbox, answers: Sequence[Answer]) -> None:
+        with self._database.write() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            for number, answer in enumerate(answers):
+                conversations.post(
+                    session,
+                    conversation,
+                    Outbound(f"in:{row.id}:{number}", answer.text, answer.buttons),
+                    Author.BOT,
+                )
+            conversation.bot_knows = max(conversation.bot_knows, row.message_id)
+            self._handled(session, row)
+
+    def _without_bot(self, row: Inbox) -> None:
+        """An honest sentence and a person; nothing the customer wrote is lost."""
+        with self._database.write() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            message = session.get_one(Message, row.message_id)
+            verdict = self._tickets.urgency.decide(
+                Circumstances(intent="complain", text=message.text, anger=conversation.anger)
+            )
+            placed = self._handoffs.request(
+                session,
+                conversation,
+                Request(
+                    reason="bot_down", rule="bot_unavailable", intent="complain", verdict=verdict
+                ),
+            )
+            waiting = "handoff.waiting" if placed.ahead else "handoff.waiting_next"
+            words = [
+                self._texts.say(conversation.language, "handoff.bot_down"),
+                self._texts.say(
+                    conversation.language, waiting, ahead=placed.ahead, by=placed.contact_by
+                ),
+            ]
+            conversations.post(
+                session,
+                conversation,
+                Outbound(f"in:{row.id}:0", "\n".join(words)),
+                Author.SYSTEM,
+            )
+            self._handled(session, row)
+
+    def _handled(self, session: Session, row: Inbox) -> None:
+        current = session.get_one(Inbox, row.id)
+        current.handled_at = clock.now()
+        release(current, retry_at=None)
+        self._live.after_commit(session, "inbox", "outbox", f"conversation:{row.conversation_id}")
