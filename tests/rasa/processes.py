@@ -1,4 +1,4 @@
-"""Real processes for Rasa's tests: its command line, its server, and a place where custom actions run."""
+"""Real processes for Rasa's tests: its command line, its server, a place for custom actions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import actions  # noqa: F401  (gives websockets the name that rasa_sdk's sanic reads)
 import httpx
 import psutil
 import uvicorn
 from fastapi import FastAPI
 from rasa_sdk import Action
 from rasa_sdk.executor import ActionExecutor
+
+import actions  # noqa: F401  (gives websockets the name that rasa_sdk's sanic reads)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,7 @@ def rasa(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-class ActionTrack(Action):
+class ActionTrack(Action):  # type: ignore[misc]
     """Answers with the waybill that Rasa learned, and remembers that it ran."""
 
     def name(self) -> str:
@@ -127,8 +128,10 @@ def rasa_server(
     began = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bot.nlu.compat", "run", "--enable-api", "--port", str(port)]
-            + ["--interface", "127.0.0.1", "--endpoints", str(written)],
+            [
+                *(sys.executable, "-m", "bot.nlu.compat", "run", "--enable-api"),
+                *("--interface", "127.0.0.1", "--port", str(port), "--endpoints", str(written)),
+            ],
             cwd=folder,
             env=_environment(environment),
             stdout=output,

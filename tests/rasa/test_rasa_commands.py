@@ -111,7 +111,7 @@ def test_a_conversation_outlives_its_server_on_postgresql(
     _check_store(
         bot,
         f"action_endpoint: {{url: '{actions_at}'}}\n"
-        f"tracker_store: {{type: sql, dialect: postgresql, host: '{postgres}'}}\n",
+        f"tracker_store: {{type: sql, dialect: postgresql, url: '{postgres}'}}\n",
     )
     with psycopg.connect(postgres) as connection:
         rows = connection.execute("SELECT count(*) FROM events WHERE sender_id = 'ann'").fetchone()
@@ -128,7 +128,7 @@ def test_rasa_keeps_to_a_schema_of_its_own_on_postgresql(
     _check_store(
         bot,
         f"action_endpoint: {{url: '{actions_at}'}}\n"
-        f"tracker_store: {{type: sql, dialect: postgresql, host: '{postgres}'}}\n",
+        f"tracker_store: {{type: sql, dialect: postgresql, url: '{postgres}'}}\n",
         {"POSTGRESQL_SCHEMA": "rasa"},
     )
     with psycopg.connect(postgres) as connection:

@@ -1,4 +1,4 @@
-"""A bot of three intents and one custom action: the smallest that exercises all that we use of Rasa."""
+"""A bot of three intents and one custom action: enough to exercise all that we use of Rasa."""
 
 from __future__ import annotations
 
