@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bot.nlu import patches, standins
+from bot.nlu import patching, standins
 
 SUPPORTED_RASA = "3.6.21"
 
@@ -67,7 +67,7 @@ def prepare() -> None:
         warnings.simplefilter("ignore")
         import pkg_resources  # noqa: F401
     standins.install()
-    patches.install()
+    patching.install()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,12 +8,9 @@ version before any of them runs, and tests/rasa/test_compat.py holds each to wha
 
 from __future__ import annotations
 
-import importlib.machinery
 import os
-import sys
 import warnings
-from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
+from collections.abc import Callable
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -239,8 +236,8 @@ def forget_multi_class(module: ModuleType) -> None:
 
 
 def skip_empty_entity_reports(module: ModuleType) -> None:
-    """scikit-learn 1.8 refuses a confusion matrix of nothing; `rasa test core` asks for one whenever
-    no policy extracts entities, which none of ours does.
+    """scikit-learn 1.8 refuses a confusion matrix of nothing; `rasa test core` asks for one
+    whenever no policy extracts entities, and none of ours does.
     """
     evaluate = module.evaluate_entities
 
@@ -261,49 +258,3 @@ PATCHES: dict[str, Patch] = {
     "rasa.nlu.test": skip_empty_entity_reports,
     "sanic.app": keep_deprecations_quiet,
 }
-
-
-class _PatchingLoader(Loader):
-    """Runs a module as its own loader would, then puts its patch on."""
-
-    def __init__(self, inner: Loader, patch: Patch) -> None:
-        self._inner = inner
-        self._patch = patch
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        return self._inner.create_module(spec)
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The module keeps its real loader: pkg_resources and inspect ask it for files and source.
-        module.__loader__ = self._inner
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._inner
-        self._inner.exec_module(module)
-        self._patch(module)
-
-
-class PatchFinder(MetaPathFinder):
-    """Stands first on `sys.meta_path`; answers only for the modules named in PATCHES."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        patch = PATCHES.get(fullname)
-        if patch is None:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _PatchingLoader(spec.loader, patch)
-        return spec
-
-
-def install() -> None:
-    """Put the patches in place, on modules loaded from now on and on those loaded already. Once is
-    enough.
-    """
-    if any(isinstance(finder, PatchFinder) for finder in sys.meta_path):
-        return
-    sys.meta_path.insert(0, PatchFinder())
-    for name, patch in PATCHES.items():
-        if name in sys.modules:
-            patch(sys.modules[name])
