@@ -1,0 +1,89 @@
+"""Shapes on the wire between the page and us."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bot.channels.reading import State, Words
+from store.errors import Invalid, TooLong
+
+MAX_BODY = 64_000
+"""Bytes of a request: a message of the longest kind is 16,000 bytes, escaped 24,000."""
+
+MAX_ID = 2**63 - 1
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class Said(_Body):
+    """A customer's message; ``id`` is made by the page and makes sending it again harmless."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,40}$")]
+    text: str
+
+
+class Receipt(_Body):
+    """Everything up to the message ``up_to`` is on the visitor's screen."""
+
+    up_to: Annotated[int, Field(ge=0, le=MAX_ID)]
+
+
+AnyBody = TypeVar("AnyBody", bound=BaseModel)
+
+
+async def read(request: Request, shape: type[AnyBody]) -> AnyBody:
+    """The JSON body; Invalid if it is no such object, TooLong above MAX_BODY bytes.
+
+    Read by hand: a framework's own answer to bad JSON repeats the input, and it would read a body
+    of any length into memory first.
+    """
+    if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+        raise Invalid("not JSON")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise TooLong("body too long", limit=MAX_BODY)
+    try:
+        return shape.model_validate(json.loads(body))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise Invalid("not the expected JSON object") from error
+
+
+def message_id(text: str | None) -> int | None:
+    """A message's id in an address or header; Invalid for anything else than a whole number."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > MAX_ID:
+        raise Invalid("no message id")
+    return int(text[:20])
+
+
+def message(words: Words, own_prefix: str) -> dict[str, Any]:
+    """A message for the page; ``client_id`` is the id the page gave to the visitor's own words."""
+    own = words.outside_id or ""
+    return {
+        "id": words.id,
+        "client_id": own.removeprefix(own_prefix) if own.startswith(own_prefix) else None,
+        "author": words.author,
+        "name": words.name,
+        "text": words.text,
+        "buttons": [{"title": b.title, "say": b.say} for b in words.buttons],
+        "at": words.at.isoformat(),
+    }
+
+
+def state(value: State) -> dict[str, Any]:
+    return {
+        "holder": value.holder,
+        "typing": value.typing,
+        "agent": value.agent,
+        "place": value.place,
+        "contact_by": value.contact_by.isoformat() if value.contact_by else None,
+    }

@@ -1,0 +1,132 @@
+// What the customer wrote and the service has not confirmed. It is kept on this device and sent
+// one by one, in order, under the same id until the service has it: sending twice changes nothing.
+
+import { config, say, shelf } from "./words.js";
+import * as messages from "./messages.js";
+
+const WAITS = [1, 2, 4, 8, 15];
+let queue = [];
+let owner = "";
+let busy = false;
+let timer = 0;
+let fails = 0;
+let report = () => {};
+let renew = async () => {};
+
+export const waiting = () => queue.length > 0;
+
+// Take up what an earlier page could not send. `onTrouble(true|false)` tells whether we get through.
+export function open(visitor, { onTrouble, onNoSession }) {
+  report = onTrouble;
+  renew = onNoSession;
+  if (owner === visitor) return;
+  owner = visitor;
+  const kept = shelf.get("unsent");
+  const mine = kept?.visitor === visitor && Array.isArray(kept.entries) ? kept.entries : [];
+  queue = [...mine.filter((e) => !queue.some((known) => known.id === e.id)), ...queue];
+  for (const entry of queue) show(entry);
+  flush();
+}
+
+export function add(text) {
+  const entry = { id: newId(), text, at: new Date().toISOString() };
+  queue.push(entry);
+  save();
+  show(entry);
+  flush();
+}
+
+// The record has it: by our own request, another tab's, or one whose answer was lost.
+export function settled(clientId) {
+  const length = queue.length;
+  queue = queue.filter((entry) => entry.id !== clientId);
+  if (queue.length !== length) save();
+}
+
+export async function flush() {
+  clearTimeout(timer);
+  if (busy || !owner) return;
+  busy = true;
+  try {
+    for (;;) {
+      const entry = queue.find((e) => !e.refused);
+      if (!entry || !(await deliver(entry))) break;
+    }
+  } finally {
+    busy = false;
+  }
+}
+
+// True if the next one may follow at once.
+async function deliver(entry) {
+  if (!navigator.onLine) {
+    messages.mark(entry.id, "queued");
+    return false;
+  }
+  messages.mark(entry.id, "sending");
+  let response;
+  try {
+    response = await fetch("/chat/messages", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ id: entry.id, text: entry.text }),
+      signal: AbortSignal.timeout(12000),
+    });
+  } catch {
+    return later(entry, WAITS[Math.min(fails, WAITS.length - 1)]);
+  }
+  if (response.ok) {
+    const { id } = await response.json().catch(() => ({}));
+    fails = 0;
+    report(false);
+    settled(entry.id);
+    if (id) messages.confirm(entry.id, id);
+    return true;
+  }
+  if (response.status === 401) {
+    await renew();
+    return later(entry, 1);
+  }
+  if (response.status === 429) {
+    messages.mark(entry.id, "queued", say("too_many"));
+    timer = setTimeout(flush, 4000);
+    return false;
+  }
+  if (response.status >= 500) return later(entry, WAITS[Math.min(fails, WAITS.length - 1)]);
+  refuse(entry, response.status === 413 ? "too_long" : "invalid");
+  return true;
+}
+
+function later(entry, seconds) {
+  fails += 1;
+  messages.mark(entry.id, "queued");
+  if (fails > 1) report(true);
+  timer = setTimeout(flush, seconds * 1000);
+  return false;
+}
+
+function refuse(entry, reason) {
+  entry.refused = reason;
+  save();
+  show(entry);
+}
+
+function show(entry) {
+  messages.putPending(entry);
+  if (!entry.refused) return messages.mark(entry.id, navigator.onLine ? "sending" : "queued");
+  return messages.mark(entry.id, "failed", `${say("failed")} · ${say(entry.refused)}`, [
+    [say("retry"), () => { delete entry.refused; save(); flush(); }],
+    [say("discard"), () => { settled(entry.id); messages.drop(entry.id); }],
+  ]);
+}
+
+function save() {
+  shelf.set("unsent", queue.length ? { visitor: owner, entries: queue } : null);
+}
+
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+export const tooLong = (text) => [...text].length - config.max_text;

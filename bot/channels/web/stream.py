@@ -1,0 +1,134 @@
+"""The live stream of one browser: each message once and in order, and who speaks at present."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sse_starlette import ServerSentEvent
+
+from bot.channels import reading
+from bot.channels.reading import State, Words
+from bot.channels.web import schemas
+from conversations.models import Holder
+from store.engine import Database
+from store.live import Live
+
+SWEEP_SECONDS = 3.0
+BEAT_SECONDS = 15
+AT_ONCE = 100
+FIRST_PAGE = 60
+_RECONNECT_MS = 1500
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a visitor can see now: messages, whether there are earlier ones, and the state."""
+
+    messages: list[Words]
+    more: bool
+    state: State
+    conversation_id: int | None
+
+
+def topic(address: str) -> str:
+    """The wake-up for one visitor: his first words open a conversation nobody listens to yet."""
+    return f"visitor:{address}"
+
+
+class Streams:
+    """Reads the record for visitors of one channel account."""
+
+    def __init__(self, database: Database, live: Live, channel: str, account: str) -> None:
+        self._database = database
+        self._live = live
+        self._channel = channel
+        self._account = account
+
+    def latest(self, address: str, *, before: int | None = None) -> View:
+        """The newest page of messages (before ``before``)."""
+        with self._database.read() as session:
+            known = reading.visitor(session, self._channel, self._account, address)
+            if known is None:
+                return View([], False, reading.QUIET, None)
+            customer, conversation = known
+            messages, more = reading.latest(session, customer, FIRST_PAGE, before=before)
+            state = reading.state(session, conversation)
+            return View(messages, more, state, conversation.id if conversation else None)
+
+    def since(self, address: str, cursor: int) -> View:
+        """Everything after the message ``cursor``, up to AT_ONCE messages."""
+        with self._database.read() as session:
+            known = reading.visitor(session, self._channel, self._account, address)
+            if known is None:
+                return View([], False, reading.QUIET, None)
+            customer, conversation = known
+            messages = reading.after(session, customer, cursor, AT_ONCE)
+            state = reading.state(session, conversation)
+            return View(
+                messages,
+                len(messages) == AT_ONCE,
+                state,
+                conversation.id if conversation else None,
+            )
+
+    def _view(self, address: str, cursor: int | None) -> View:
+        return self.latest(address) if cursor is None else self.since(address, cursor)
+
+    async def events(
+        self, address: str, cursor: int | None, own_prefix: str
+    ) -> AsyncIterator[ServerSentEvent]:
+        """Endless: ``message`` events (id: the message's), ``state`` when it changes.
+
+        Without a cursor it begins with the newest page. Wake-ups may be lost and carry nothing:
+        what is sent is always read from the record.
+        """
+        yield ServerSentEvent(event="hello", data="", retry=_RECONNECT_MS)
+        told: State | None = None
+        topics: tuple[str, ...] = (topic(address),)
+        while True:
+            with self._live.listen(*topics) as woken:
+                while True:
+                    woken.clear()
+                    view = await asyncio.to_thread(self._view, address, cursor)
+                    for words in view.messages:
+                        cursor = words.id
+                        yield _event("message", schemas.message(words, own_prefix), words.id)
+                    if cursor is None:
+                        cursor = 0
+                    if view.state != told:
+                        told = view.state
+                        yield _event("state", schemas.state(told))
+                    if (wanted := _topics(address, view)) != topics:
+                        topics = wanted
+                        break
+                    if len(view.messages) < AT_ONCE:
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(woken.wait(), SWEEP_SECONDS)
+
+
+def _topics(address: str, view: View) -> tuple[str, ...]:
+    topics: list[str] = [topic(address)]
+    if view.conversation_id is not None:
+        topics.append(f"conversation:{view.conversation_id}")
+    if view.state.holder == Holder.WAITING:
+        topics.append("queue")  # the place in it changes with other people's cases
+    return tuple(topics)
+
+
+def _event(name: str, data: dict[str, Any], number: int | None = None) -> ServerSentEvent:
+    return ServerSentEvent(
+        json.dumps(data, ensure_ascii=False, separators=(",", ":")),
+        event=name,
+        id=None if number is None else str(number),
+        sep="\n",
+    )
+
+
+def beat() -> ServerSentEvent:
+    """A sign of life the page can see: without one it takes the connection for dead."""
+    return ServerSentEvent("", event="beat", sep="\n")
