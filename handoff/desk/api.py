@@ -1,0 +1,144 @@
+"""The staff API: the desk for programs. JSON, the desk's session cookie, X-CSRF-Token on changes.
+
+``POST /api/session`` signs in and gives the token; errors are the product's JSON errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from handoff import staff
+from handoff.desk import views
+from handoff.desk.edge import CaseId
+from handoff.desk.parts import Desk, changing, from_elsewhere, looking, may_open
+from handoff.desk.sign_in import keep_session, sign_in
+from handoff.staff import SignedIn
+from store import ids
+from store.errors import Forbidden
+
+
+class Credentials(BaseModel):
+    login: str
+    password: str
+
+
+class ReplyIn(BaseModel):
+    """``key`` names the send: the same key twice sends once."""
+
+    text: str
+    key: Annotated[str | None, Field(max_length=64)] = None
+
+
+class NoteIn(BaseModel):
+    text: str
+
+
+class ResolveIn(BaseModel):
+    outcome: Annotated[str | None, Field(max_length=600)] = None
+
+
+def add_routes(router: APIRouter, desk: Desk) -> None:
+    """Everything below ``/api/session`` and ``/api/cases``."""
+
+    @router.post("/api/session")
+    def enter(request: Request, response: Response, given: Credentials) -> dict[str, Any]:
+        if from_elsewhere(request):
+            raise Forbidden("sign-in from another site", why="csrf")
+        secret = sign_in(desk, given.login, given.password)
+        keep_session(desk, response, secret)
+        with desk.database.read() as session:
+            return _person(staff.signed_in(session, secret))
+
+    @router.get("/api/session")
+    def who(request: Request) -> dict[str, Any]:
+        with desk.database.read() as session:
+            return _person(looking(session, request))
+
+    @router.get("/api/cases")
+    def cases(request: Request) -> dict[str, Any]:
+        with desk.database.read() as session:
+            looking(session, request)
+            return {"cases": [asdict(row) for row in views.queue(session)]}
+
+    @router.get("/api/cases/{case_id}")
+    def case(request: Request, case_id: CaseId) -> dict[str, Any]:
+        with desk.database.read() as session:
+            person = looking(session, request)
+            may_open(person, desk.handoffs.case(session, case_id))
+            return _case(desk, session, person, case_id)
+
+    @router.get("/api/cases/{case_id}/packet")
+    def packet(request: Request, case_id: CaseId) -> dict[str, Any]:
+        with desk.database.read() as session:
+            person = looking(session, request)
+            found = desk.handoffs.case(session, case_id)
+            may_open(person, found)
+            return found.packet
+
+    @router.post("/api/cases/{case_id}/take")
+    def take(request: Request, case_id: CaseId) -> dict[str, Any]:
+        with desk.database.write() as session:
+            person = changing(session, request)
+            desk.handoffs.take(session, case_id, person)
+            return _case(desk, session, person, case_id)
+
+    @router.post("/api/cases/{case_id}/reply")
+    def reply(request: Request, case_id: CaseId, given: ReplyIn) -> dict[str, Any]:
+        with desk.database.write() as session:
+            person = changing(session, request)
+            key = given.key or ids.new_key()
+            message = desk.handoffs.reply(session, case_id, person, given.text, key)
+            return {"message_id": message.id if message else None, "repeated": message is None}
+
+    @router.post("/api/cases/{case_id}/note")
+    def note(request: Request, case_id: CaseId, given: NoteIn) -> dict[str, Any]:
+        with desk.database.write() as session:
+            person = changing(session, request)
+            may_open(person, desk.handoffs.case(session, case_id))
+            message = desk.handoffs.note(session, case_id, person, given.text)
+            return {"message_id": message.id}
+
+    @router.post("/api/cases/{case_id}/hand-back")
+    def hand_back(request: Request, case_id: CaseId) -> dict[str, Any]:
+        with desk.database.write() as session:
+            person = changing(session, request)
+            desk.handoffs.hand_back(session, case_id, person)
+            return _case(desk, session, person, case_id)
+
+    @router.post("/api/cases/{case_id}/resolve")
+    def resolve(
+        request: Request, case_id: CaseId, given: ResolveIn | None = None
+    ) -> dict[str, Any]:
+        with desk.database.write() as session:
+            person = changing(session, request)
+            outcome = given.outcome if given else None
+            desk.handoffs.resolve(session, case_id, person, outcome)
+            return _case(desk, session, person, case_id)
+
+
+def _person(person: SignedIn) -> dict[str, Any]:
+    return {
+        "login": person.login,
+        "name": person.name,
+        "role": person.role,
+        "team": person.team,
+        "csrf": person.csrf,
+    }
+
+
+def _case(desk: Desk, session: Any, person: SignedIn, case_id: int) -> dict[str, Any]:
+    opened = views.opened(session, desk.handoffs.case(session, case_id), person)
+    return asdict(opened.row) | {
+        "mine": opened.mine,
+        "outcome": opened.outcome,
+        "ended_at": opened.ended_at,
+        "replies_left": opened.replies_left,
+        "thread": [
+            asdict(entry.line) | {"attachments": [asdict(file) for file in entry.attachments]}
+            for entry in opened.thread
+        ],
+    }

@@ -1,0 +1,182 @@
+"""The queue, the open case, and what an agent does with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy.orm import Session
+
+from handoff.desk import views
+from handoff.desk.edge import CaseId, is_htmx, page, told
+from handoff.desk.parts import Desk, changing, looking, may_open
+from handoff.desk.words import Pages, language_of
+from handoff.staff import SignedIn
+from store import ids
+
+OUTCOMES = (
+    "solved", "explained", "redelivery", "compensated", "ticket_continues", "no_response",
+)  # fmt: skip
+
+
+def outcome_of(kind: str, detail: str) -> str | None:
+    """What is stored of a resolved case: the outcome's name, and after a colon more words."""
+    name = kind if kind in OUTCOMES else ""
+    words = detail.strip()[:500]
+    return ": ".join(filter(None, (name, words))) or None
+
+
+def queue_facts(rows: list[views.Row], me: int | None) -> dict[str, object]:
+    """What ``_queue.html`` needs; ``me`` is null in the fragment all browsers share."""
+    holders: dict[int, list[views.Row]] = {}
+    for row in rows:
+        if row.staff_id is not None:
+            holders.setdefault(row.staff_id, []).append(row)
+    groups = sorted(holders.items(), key=lambda group: (group[0] != me, group[1][0].staff_name))
+    return {"waiting": [row for row in rows if row.staff_id is None], "groups": groups, "me": me}
+
+
+def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
+    """``/desk`` and everything below ``/desk/cases``."""
+
+    def whole(
+        request: Request, session: Session, person: SignedIn, case_id: int | None, **headers: str
+    ) -> Response:
+        """The desk with (or without) a case opened."""
+        opened = None
+        if case_id is not None:
+            case = desk.handoffs.case(session, case_id)
+            may_open(person, case)
+            opened = views.opened(session, case, person)
+        html = pages.render(
+            "desk.html",
+            language_of(request),
+            person=person,
+            here=str(request.url.path) if case_id is None else f"/desk/cases/{case_id}",
+            case=opened,
+            key=ids.new_key(),
+            outcomes=OUTCOMES,
+            **queue_facts(views.queue(session), person.id),
+        )
+        return page(html, 200, **headers)
+
+    def thread(request: Request, session: Session, person: SignedIn, case_id: int) -> views.Opened:
+        case = desk.handoffs.case(session, case_id)
+        may_open(person, case)
+        return views.opened(session, case, person)
+
+    def thread_page(
+        request: Request, opened: views.Opened, *, sent: bool, **headers: str
+    ) -> Response:
+        html = pages.render(
+            "_thread.html", language_of(request), case=opened, key=ids.new_key() if sent else None
+        )
+        return page(html, 200, **headers)
+
+    def name_of(request: Request, opened: views.Opened) -> str:
+        w = pages.words(language_of(request))
+        return w.guest(opened.row.customer, opened.row.conversation)
+
+    @router.get("/desk")
+    def show(request: Request) -> Response:
+        with desk.database.read() as session:
+            return whole(request, session, looking(session, request), None)
+
+    @router.get("/desk/cases/{case_id}")
+    def show_case(request: Request, case_id: CaseId) -> Response:
+        with desk.database.read() as session:
+            return whole(request, session, looking(session, request), case_id)
+
+    @router.get("/desk/cases/{case_id}/thread")
+    def show_thread(
+        request: Request, case_id: CaseId, seen: str = "", standing: str = ""
+    ) -> Response:
+        """The thread's content; nothing if unchanged; the whole desk if the case moved on."""
+        with desk.database.read() as session:
+            person = looking(session, request)
+            opened = thread(request, session, person, case_id)
+            if standing and standing != opened.standing:
+                return whole(
+                    request, session, person, case_id,
+                    HX_Retarget="#desk", HX_Reselect="#desk", HX_Reswap="outerHTML",
+                )  # fmt: skip
+        if seen == opened.version:
+            return Response(status_code=204)
+        return thread_page(request, opened, sent=False)
+
+    @router.post("/desk/cases/{case_id}/take")
+    def take(request: Request, case_id: CaseId, csrf: Annotated[str, Form()] = "") -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            desk.handoffs.take(session, case_id, person)
+            name = name_of(request, thread(request, session, person, case_id))
+            return _after(request, session, person, case_id, "case.taken_toast", name=name)
+
+    @router.post("/desk/cases/{case_id}/reply")
+    def reply(
+        request: Request,
+        case_id: CaseId,
+        text: Annotated[str, Form()] = "",
+        key: Annotated[str, Form(max_length=64)] = "",
+        csrf: Annotated[str, Form()] = "",
+    ) -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            desk.handoffs.reply(session, case_id, person, text, key or ids.new_key())
+            opened = thread(request, session, person, case_id)
+        if not is_htmx(request):
+            return RedirectResponse(f"/desk/cases/{case_id}", 303)
+        return thread_page(request, opened, sent=True)
+
+    @router.post("/desk/cases/{case_id}/note")
+    def note(
+        request: Request,
+        case_id: CaseId,
+        text: Annotated[str, Form()] = "",
+        csrf: Annotated[str, Form()] = "",
+    ) -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            may_open(person, desk.handoffs.case(session, case_id))
+            desk.handoffs.note(session, case_id, person, text)
+            opened = thread(request, session, person, case_id)
+        if not is_htmx(request):
+            return RedirectResponse(f"/desk/cases/{case_id}", 303)
+        toast = told(pages.words(language_of(request))("case.note_toast"))
+        return thread_page(request, opened, sent=False, HX_Trigger=toast)
+
+    @router.post("/desk/cases/{case_id}/hand-back")
+    def hand_back(request: Request, case_id: CaseId, csrf: Annotated[str, Form()] = "") -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            desk.handoffs.hand_back(session, case_id, person)
+            return _after(request, session, person, None, "case.returned_toast")
+
+    @router.post("/desk/cases/{case_id}/resolve")
+    def resolve(
+        request: Request,
+        case_id: CaseId,
+        outcome: Annotated[str, Form()] = "",
+        detail: Annotated[str, Form()] = "",
+        csrf: Annotated[str, Form()] = "",
+    ) -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            desk.handoffs.resolve(session, case_id, person, outcome_of(outcome, detail))
+            return _after(request, session, person, None, "case.resolved_toast")
+
+    def _after(
+        request: Request,
+        session: Session,
+        person: SignedIn,
+        case_id: int | None,
+        toast: str,
+        **facts: object,
+    ) -> Response:
+        """The desk as it is after a change, with a word about it."""
+        to = f"/desk/cases/{case_id}" if case_id else "/desk"
+        if not is_htmx(request):
+            return RedirectResponse(to, 303)
+        text = pages.words(language_of(request))(toast, **facts)
+        return whole(request, session, person, case_id, HX_Trigger=told(text), HX_Push_Url=to)

@@ -1,0 +1,71 @@
+"""What the desk is made of, and who may do what on it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from conversations.texts import Texts
+from handoff import staff
+from handoff.models import Case, CaseState
+from handoff.service import Handoffs
+from handoff.staff import SignedIn
+from store.engine import Database
+from store.errors import Forbidden
+from store.live import Live
+
+COOKIE = "desk_session"
+LANGUAGE_COOKIE = "desk_lang"
+CSRF_HEADER = "x-csrf-token"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The rooms the desk works with. ``secure_cookies``: send cookies over HTTPS only."""
+
+    database: Database
+    handoffs: Handoffs
+    texts: Texts
+    live: Live
+    secure_cookies: bool
+
+
+def secret_of(request: Request) -> str | None:
+    """The session secret this browser holds."""
+    return request.cookies.get(COOKIE)
+
+
+def looking(session: Session, request: Request) -> SignedIn:
+    """Who looks; NotSignedIn if nobody."""
+    return staff.signed_in(session, secret_of(request))
+
+
+def changing(session: Session, request: Request, csrf: str = "") -> SignedIn:
+    """Who changes something: signed in, and the request was written by our own page.
+
+    The token comes as a form field or in the X-CSRF-Token header; Forbidden without it.
+    """
+    person = looking(session, request)
+    given = csrf or request.headers.get(CSRF_HEADER, "")
+    if not secrets.compare_digest(given.encode(), person.csrf.encode()):
+        raise Forbidden("csrf", why="csrf")
+    return person
+
+
+def may_open(person: SignedIn, case: Case) -> None:
+    """Open cases concern everybody at the desk; ended ones their agent and supervisors."""
+    is_open = case.state in (CaseState.WAITING, CaseState.TAKEN)
+    if not (is_open or person.is_supervisor or case.staff_id == person.id):
+        raise Forbidden(f"case {case.id} has ended")
+
+
+def from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that another site wrote this request (there is no token yet)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("host")

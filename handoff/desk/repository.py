@@ -1,0 +1,34 @@
+"""Queries that only the desk's pages need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from conversations.models import Author, Kind, Message
+from handoff.models import Case
+
+
+def last_replies(session: Session, conversation_ids: Collection[int]) -> dict[int, int]:
+    """The id of the last message an agent sent to the customer, by conversation."""
+    if not conversation_ids:
+        return {}
+    rows = session.execute(
+        select(Message.conversation_id, func.max(Message.id))
+        .where(
+            Message.conversation_id.in_(conversation_ids),
+            Message.author == Author.AGENT,
+            Message.kind != Kind.NOTE,
+        )
+        .group_by(Message.conversation_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def cases_of(session: Session, conversation_id: int) -> Sequence[Case]:
+    """Every handoff of a conversation, newest first."""
+    return session.scalars(
+        select(Case).where(Case.conversation_id == conversation_id).order_by(Case.id.desc())
+    ).all()

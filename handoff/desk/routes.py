@@ -1,0 +1,34 @@
+"""The desk's pages, its stream and its API as one router."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from handoff.desk import api, pages, sign_in, stream
+from handoff.desk.edge import route_class
+from handoff.desk.parts import Desk
+from handoff.desk.words import STATIC, Pages
+from handoff.review import routes as review
+
+__all__ = ["STATIC", "Desk", "router"]
+
+
+def router(desk: Desk) -> APIRouter:
+    """Everything staff can reach.
+
+    Pages turn the product's errors into words themselves; below ``/api`` CourierError is raised
+    for the application to turn into JSON. Static files: ``STATIC`` under ``/static/desk/``, and
+    django_htmx's ``htmx-2.min.js`` and ``ext/hx-sse-2.min.js`` under ``/static/vendor/``.
+    """
+    templates = Pages(desk.texts)
+    shown = APIRouter(route_class=route_class(templates), include_in_schema=False)
+    sign_in.add_routes(shown, desk, templates)
+    pages.add_routes(shown, desk, templates)
+    stream.add_routes(shown, desk, templates)
+    review.add_routes(shown, desk, templates)
+    programs = APIRouter(tags=["desk"])
+    api.add_routes(programs, desk)
+    whole = APIRouter()
+    whole.include_router(shown)
+    whole.include_router(programs)
+    return whole

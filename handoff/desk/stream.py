@@ -1,0 +1,85 @@
+"""``/desk/live``: one stream of events a browser. It carries what must be seen without reload.
+
+Events: ``queue`` (the fragment), ``case`` (the opened case may have changed: fetch its thread),
+``signed_out``. A new stream first sends everything, so a restart of the service loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, Query, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from conversations.language import LANGUAGES
+from handoff.desk import views
+from handoff.desk.feed import QueueFeed, first_of
+from handoff.desk.pages import queue_facts
+from handoff.desk.parts import Desk, looking, may_open
+from handoff.desk.words import Pages, language_of
+from store.errors import NotSignedIn
+
+CHECK_SIGN_IN = 30.0
+"""Seconds after which a silent stream makes sure that its session still stands."""
+
+
+def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
+    """``/desk/live``, with ``?case=`` of the case that is open."""
+
+    def render() -> dict[str, str]:
+        with desk.database.read() as session:
+            facts = queue_facts(views.queue(session), None)
+        return {language: pages.render("_queue.html", language, **facts) for language in LANGUAGES}
+
+    feed = QueueFeed(desk.live, render)
+
+    def topics(request: Request, case_id: int | None) -> list[str]:
+        """What this stream listens to; raises for somebody who may not."""
+        with desk.database.read() as session:
+            person = looking(session, request)
+            if case_id is None:
+                return []
+            case = desk.handoffs.case(session, case_id)
+            may_open(person, case)
+            return [f"conversation:{case.conversation_id}"]
+
+    def stands(request: Request) -> bool:
+        with desk.database.read() as session:
+            try:
+                looking(session, request)
+            except NotSignedIn:
+                return False
+        return True
+
+    @router.get("/desk/live")
+    async def live(
+        request: Request, case: int | None = Query(None, ge=1, le=2**31 - 1)
+    ) -> Response:
+        listened = await run_in_threadpool(topics, request, case)
+        return EventSourceResponse(
+            _events(request, listened), ping=15, headers={"Cache-Control": "no-store"}
+        )
+
+    async def _events(request: Request, listened: list[str]) -> AsyncIterator[ServerSentEvent]:
+        language = language_of(request)
+        shown = ""
+        async with feed.watching() as queue:
+            with desk.live.listen(*listened) as thread:
+                queue.set()
+                thread.set()
+                while True:
+                    if thread.is_set() and listened:
+                        yield ServerSentEvent(event="case", data="changed")
+                    thread.clear()
+                    queue.clear()
+                    fragment = feed.fragments.get(language, "")
+                    if fragment and fragment != shown:
+                        shown = fragment
+                        yield ServerSentEvent(event="queue", data=fragment)
+                    await first_of(queue, thread, within=CHECK_SIGN_IN)
+                    if not (queue.is_set() or thread.is_set()) and not await run_in_threadpool(
+                        stands, request
+                    ):
+                        yield ServerSentEvent(event="signed_out", data="")
+                        return

@@ -1,0 +1,162 @@
+"""What the desk shows, gathered from the rooms: rows of the queue, one open case."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from conversations import repository as record
+from conversations import service as conversations
+from conversations.models import Conversation, Customer, Message
+from conversations.schemas import Attachment, Line
+from handoff import repository
+from handoff.desk import repository as desk_repository
+from handoff.models import Case, CaseState
+from handoff.staff import SignedIn
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A case as the queue shows it. ``due_at`` is null once a person has answered."""
+
+    id: int
+    state: str
+    conversation: str
+    customer: str | None
+    channel: str
+    language: str
+    urgency: str
+    reason: str
+    rule: str
+    team: str
+    queued_at: datetime
+    due_at: datetime | None
+    staff_id: int | None
+    staff_name: str | None
+    last_words: str | None
+    last_at: datetime | None
+    unanswered: bool
+    """An agent has the case and the customer spoke last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of the transcript with its files."""
+
+    line: Line
+    attachments: tuple[Attachment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One case with its thread, as one person sees it."""
+
+    row: Row
+    thread: tuple[Entry, ...]
+    packet: dict[str, Any]
+    outcome: str | None
+    ended_at: datetime | None
+    replies_left: int | None
+    mine: bool
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the thread would look different."""
+        seen = repr([(e.line.id, e.line.delivery) for e in self.thread]) + repr(self.replies_left)
+        return hashlib.blake2s(seen.encode(), digest_size=8).hexdigest()
+
+    @property
+    def standing(self) -> str:
+        """State and holder: when they change, more than the thread looks different."""
+        return f"{self.row.state}-{self.row.staff_id or 0}"
+
+
+def queue(session: Session) -> list[Row]:
+    """Every open case, most urgent and oldest first."""
+    found = repository.queue(session)
+    ids = [conversation.id for _, conversation, _ in found]
+    last = repository.last_words(session, ids)
+    replied = desk_repository.last_replies(session, ids)
+    names = repository.staff_names(session)
+    return [
+        _row(case, conversation, customer, last.get(conversation.id), replied, names)
+        for case, conversation, customer in found
+    ]
+
+
+def opened(session: Session, case: Case, person: SignedIn) -> Opened:
+    """A case with its thread and packet."""
+    conversation = session.get_one(Conversation, case.conversation_id)
+    customer = record.customer_of(session, conversation)
+    names = repository.staff_names(session)
+    row = _row(
+        case,
+        conversation,
+        customer,
+        record.last_customer_message(session, conversation.id),
+        desk_repository.last_replies(session, [conversation.id]),
+        names,
+    )
+    quota: int | None = case.packet["channel"]["reply_quota"]
+    return Opened(
+        row=row,
+        thread=transcript(session, conversation, names),
+        packet=case.packet,
+        outcome=case.outcome,
+        ended_at=case.ended_at,
+        replies_left=None
+        if quota is None
+        else max(quota - record.sent_since_customer_wrote(session, conversation.id), 0),
+        mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
+    )
+
+
+def transcript(
+    session: Session, conversation: Conversation, names: dict[int, str]
+) -> tuple[Entry, ...]:
+    """All that was said, noted and done, in order."""
+    messages = record.messages(session, conversation.id)
+    lines = conversations.lines(session, messages, names)
+    return tuple(
+        Entry(line, _attachments(message)) for line, message in zip(lines, messages, strict=True)
+    )
+
+
+def _attachments(message: Message) -> tuple[Attachment, ...]:
+    files: Sequence[dict[str, Any]] = message.payload.get("attachments", ())
+    return tuple(Attachment(**file) for file in files)
+
+
+def _row(
+    case: Case,
+    conversation: Conversation,
+    customer: Customer,
+    last: Message | None,
+    replied: dict[int, int],
+    names: dict[int, str],
+) -> Row:
+    taken = case.state == CaseState.TAKEN
+    return Row(
+        id=case.id,
+        state=case.state,
+        conversation=conversation.key,
+        customer=customer.name,
+        channel=customer.channel,
+        language=conversation.language,
+        urgency=case.urgency,
+        reason=case.reason,
+        rule=case.rule,
+        team=case.team,
+        queued_at=case.queued_at,
+        due_at=None if case.first_reply_at or case.ended_at else case.contact_by,
+        staff_id=case.staff_id,
+        staff_name=names.get(case.staff_id) if case.staff_id else None,
+        last_words=last.text if last else None,
+        last_at=last.created_at if last else None,
+        unanswered=taken and last is not None and last.id > replied.get(conversation.id, 0),
+    )
