@@ -69,10 +69,13 @@ def main(arguments: list[str]) -> int:
 
 
 def environment_folder(choice: str | None) -> Path:
-    """`.venv`, or `.venv-3.12` when a Python was chosen by name; a path's choice is named after the
-    file.
+    """`.venv`, or `.venv-3.12` when a Python was chosen.
+
+    Raises Stop when the choice is no Python that fits.
     """
-    return ROOT / (f".venv-{Path(choice).name.replace('python', '')}" if choice else ".venv")
+    from tools import setup_steps as steps
+
+    return ROOT / (f".venv-{steps.chosen_version(choice)}" if choice else ".venv")
 
 
 def ensure_environment(group: str) -> Path:
@@ -117,27 +120,35 @@ def make_environment(folder: Path, group: str, choice: str | None) -> None:
     from tools import progress
     from tools import setup_steps as steps
 
-    if "dev" in read_stamp(folder):
+    stamp = read_stamp(folder)
+    if "dev" in stamp:
         group = "dev"  # Renewed, not shrunk: whoever ran the tests here will run them again.
-    free = shutil.disk_usage(ROOT).free
-    if free < ROOM[group]:
+    free, needed = shutil.disk_usage(ROOT).free, ROOM[group] // (3 if stamp else 1)
+    if free < needed:
         raise progress.Stop(
             f"the disk that holds {ROOT} has {free // 1_000_000} MB free and the environment needs "
-            f"{ROOM[group] // 1_000_000} MB: free some room and run the command again."
+            f"{needed // 1_000_000} MB: free some room and run the command again."
         )
     began = time.monotonic()
-    first = not folder.exists()
-    progress.say(
-        f"{'Making' if first else 'Renewing'} the environment in {folder.name} (this happens "
-        f"{'once' if first else 'when the lock changes'})."
-    )
+    if not stamp:
+        progress.say(f"Making the environment in {folder.name} (this happens once).")
+    elif group in stamp:
+        progress.say(f"Renewing the environment in {folder.name}: its lock has changed.")
+    else:
+        progress.say(f"Adding to {folder.name} what tests and measurements need.")
     uv = steps.find_or_install_uv(TOOLS, ROOT / "requirements" / "uv.txt")
-    (folder / STAMP).unlink() if (folder / STAMP).exists() else None
-    steps.make_venv(uv, folder, choice)
+    groups = ("run", "dev") if group == "dev" else ("run",)
+    if stamp:
+        # Should this be broken off, the next run knows what was there and that it is not whole.
+        write_stamp(folder, dict.fromkeys(groups, ""))
+    steps.make_venv(uv, folder, TOOLS, choice)
     steps.install(uv, folder, LOCKS[group], TOOLS)
-    stamp = {name: digest(name) for name in (("run", "dev") if group == "dev" else ("run",))}
-    (folder / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    write_stamp(folder, {name: digest(name) for name in groups})
     progress.say(f"The environment is ready ({time.monotonic() - began:.0f} s).")
+
+
+def write_stamp(folder: Path, stamp: dict[str, str]) -> None:
+    (folder / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
 
 
 @contextlib.contextmanager

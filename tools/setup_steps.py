@@ -13,16 +13,17 @@ import sys
 from pathlib import Path
 from typing import Iterable, NamedTuple
 
-from tools.progress import Result, Step, Stop, explain, run
+from tools.progress import Step, Stop, explain, run
 
-OLDEST, NEWEST = (3, 11), (3, 13)
+# Newest first: so they are looked for.
+FITTING = ("3.13", "3.12", "3.11")
 WANTED = "Python 3.11, 3.12 or 3.13"
 # Fetched when the machine has no fitting Python of its own.
 FETCHED = "3.12"
 _OLDEST_UV = (0, 5)
 _PROBE = (
     "import json, sys; "
-    "print(json.dumps([sys.executable, sys.version_info[:2], sys.implementation.name]))"
+    "print(json.dumps([sys.executable, '%d.%d' % sys.version_info[:2], sys.implementation.name]))"
 )
 
 
@@ -30,64 +31,39 @@ class Python(NamedTuple):
     """A Python that was run and answered."""
 
     path: str
-    version: tuple[int, int]
+    version: str
 
 
 def find_or_install_uv(tools: Path, lock: Path) -> str:
     """The path of a uv that runs: ours, the machine's, or one that pip installs into `tools`."""
-    ours = tools / "uv" / "bin" / "uv"
-    home = Path.home()
-    for candidate in (
-        str(ours),
-        shutil.which("uv"),
-        str(home / ".local/bin/uv"),
-        str(home / ".cargo/bin/uv"),
-    ):
-        if candidate and _uv_version(candidate) >= _OLDEST_UV:
-            return candidate
-    with Step("Installing uv (the installer)") as step:
-        heard = Result(1, "")
-        for python in _interpreters(
-            [
-                "python3",
-                "/usr/bin/python3",
-                "python3.13",
-                "python3.12",
-                "python3.11",
-                sys.executable,
-            ]
-        ):
-            if run([python, "-m", "pip", "--version"]).code != 0:
-                continue
-            shutil.rmtree(tools / "uv", ignore_errors=True)
-            # --target leaves the machine's own packages alone, so an externally managed Python
-            # allows it.
-            heard = run(
-                [
-                    python,
-                    "-m",
-                    "pip",
-                    "install",
-                    "--disable-pip-version-check",
-                    "--no-input",
-                    "--only-binary",
-                    ":all:",
-                    "--require-hashes",
-                    "--target",
-                    str(tools / "uv"),
-                    "-r",
-                    str(lock),
-                ],
-                step,
-            )
-            if heard.code == 0 and _uv_version(str(ours)) >= _OLDEST_UV:
-                return str(ours)
-        if not heard.text:
+    ours, home = tools / "uv" / "bin" / "uv", Path.home()
+    for candidate in (ours, shutil.which("uv"), home / ".local/bin/uv", home / ".cargo/bin/uv"):
+        if candidate and _uv_version(str(candidate)) >= _OLDEST_UV:
+            return str(candidate)
+    with Step("Installing uv, which installs the rest") as step:
+        python = _python_with_pip()
+        if not python:
             raise Stop(
                 "neither uv nor pip is here: install one of them (on Debian and Ubuntu: apt-get "
                 "install python3-pip) and run the command again."
             )
-        raise explain("Installing uv", heard, tools)
+        shutil.rmtree(tools / "uv", ignore_errors=True)
+        # --target leaves the machine's own packages alone, which an externally managed Python asks.
+        how = ["--disable-pip-version-check", "--no-input", "--retries", "1", "--require-hashes"]
+        what = ["--only-binary", ":all:", "--target", str(tools / "uv"), "-r", str(lock)]
+        heard = run([python, "-m", "pip", "install", *how, *what], step)
+        if heard.code != 0 or _uv_version(str(ours)) < _OLDEST_UV:
+            raise explain("Installing uv", heard, tools)
+    return str(ours)
+
+
+def _python_with_pip() -> str | None:
+    """The first Python of this machine, whatever its version, whose pip runs."""
+    names = ["python3", "/usr/bin/python3", *(f"python{version}" for version in FITTING)]
+    for python in [*_interpreters(names), sys.executable]:
+        if run([python, "-m", "pip", "--version"]).code == 0:
+            return python
+    return None
 
 
 def _uv_version(path: str) -> tuple[int, ...]:
@@ -97,31 +73,35 @@ def _uv_version(path: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups()) if heard.code == 0 and found else ()
 
 
-def find_python(choice: str | None) -> Python | None:
-    """A Python of this machine that fits, or None. `choice` is "3.12", a path, or None for the
-    machine's own first.
+def chosen_version(choice: str) -> str:
+    """What COURIER_PYTHON names, as "3.12": it may say just that, or the path of an interpreter.
 
-    Raises Stop when a path was chosen and does not fit.
+    Raises Stop when it is not a Python that fits.
     """
-    if choice and os.sep in choice:
-        chosen = probe(choice)
-        if chosen is None or not OLDEST <= chosen.version <= NEWEST:
-            raise Stop(f"COURIER_PYTHON={choice} is not {WANTED}: name another, or leave it unset.")
-        return chosen
-    if choice and choice not in {"3.11", "3.12", "3.13"}:
+    if choice in FITTING:
+        return choice
+    chosen = probe(choice) if os.sep in choice else None
+    if chosen is None or chosen.version not in FITTING:
         raise Stop(
             f"COURIER_PYTHON={choice} is not {WANTED}: say one of these or a path, or leave it "
             f"unset."
         )
-    names = [f"python{choice}"] if choice else ["python3", "python3.13", "python3.12", "python3.11"]
-    kept = sorted(Path.home().glob(f".pyenv/versions/{choice or '3.1'}*/bin/python"), reverse=True)
-    for path in [*_interpreters(names), *(str(path) for path in kept)]:
+    return chosen.version
+
+
+def find_python(choice: str | None) -> Python | None:
+    """A Python of this machine that fits, or None. Unless one was chosen, the machine's own
+    `python3` comes first, then the newest.
+    """
+    if choice and os.sep in choice:
+        return probe(choice)
+    fitting = (choice,) if choice else FITTING
+    names = ([] if choice else ["python3"]) + [f"python{version}" for version in fitting]
+    kept = Path.home() / ".pyenv" / "versions"
+    pyenv = [path for version in fitting for path in sorted(kept.glob(f"{version}.*/bin/python"))]
+    for path in [*_interpreters(names), *map(str, pyenv)]:
         found = probe(path)
-        if (
-            found
-            and OLDEST <= found.version <= NEWEST
-            and (not choice or choice == "%d.%d" % found.version)
-        ):
+        if found and found.version in fitting:
             return found
     return None
 
@@ -149,31 +129,25 @@ def probe(path: str) -> Python | None:
         real, version, kind = json.loads(heard.text)
     except ValueError:
         return None
-    return Python(real, (version[0], version[1])) if heard.code == 0 and kind == "cpython" else None
+    return Python(real, version) if heard.code == 0 and kind == "cpython" else None
 
 
-def make_venv(uv: str, folder: Path, choice: str | None) -> None:
+def make_venv(uv: str, folder: Path, tools: Path, choice: str | None) -> None:
     """An empty environment in `folder`, unless one of a fitting Python is there. Fetches a Python
     if none is.
     """
     there = probe(str(folder / "bin" / "python"))
-    if there and OLDEST <= there.version <= NEWEST:
+    if there and there.version in FITTING:
         return
     python = find_python(choice)
     shutil.rmtree(folder, ignore_errors=True)
+    version = choice or FETCHED
     if python:
-        what, asked = (
-            f"Using Python {python.version[0]}.{python.version[1]} at {python.path}",
-            ["--python", python.path],
-        )
+        what, asked = f"Using Python {python.version} at {python.path}", [python.path]
     else:
-        version = choice or FETCHED
-        what, asked = (
-            f"Fetching Python {version}",
-            ["--python", version, "--python-preference", "only-managed"],
-        )
+        what, asked = f"Fetching Python {version}", [version, "--managed-python"]
     with Step(what) as step:
-        heard = run([uv, "venv", "--no-project", "--no-config", *asked, str(folder)], step)
+        heard = run([uv, "venv", "--no-project", "--python", *asked, str(folder)], step)
         if heard.code != 0 and python is None:
             raise Stop(
                 f"no {WANTED} is on this machine and none could be fetched: install one (on Debian "
@@ -181,30 +155,18 @@ def make_venv(uv: str, folder: Path, choice: str | None) -> None:
                 f"COURIER_PYTHON=/path/to/python."
             )
         if heard.code != 0:
-            raise explain("Making the environment", heard, folder.parent / ".tools")
+            raise explain("Making the environment", heard, tools)
 
 
 def install(uv: str, folder: Path, lock: Path, tools: Path) -> None:
-    """Bring the environment to exactly what the lock names, every file checked by its hash,
-    compiled to bytecode.
+    """Bring the environment to exactly what the lock names, every file checked by its hash and
+    compiled to bytecode, which halves Rasa's start.
     """
     packages = len(re.findall(r"^[A-Za-z0-9]", lock.read_text(encoding="utf-8"), re.MULTILINE))
-    with Step(
-        f"Installing {packages} locked packages (about 300 MB to fetch the first time)"
-    ) as step:
-        heard = run(
-            [
-                uv,
-                "pip",
-                "sync",
-                "--python",
-                str(folder / "bin" / "python"),
-                "--require-hashes",
-                "--no-build",
-                "--compile-bytecode",
-                str(lock),
-            ],
-            step,
-        )
+    # The folder is given so that no other project's settings apply where the caller stands.
+    where = ["--directory", str(lock.parents[1]), "--python", str(folder / "bin" / "python")]
+    how = ["--require-hashes", "--no-build", "--compile-bytecode"]
+    with Step(f"Installing {packages} locked packages (some 300 MB the first time)") as step:
+        heard = run([uv, "pip", "sync", *where, *how, str(lock)], step)
         if heard.code != 0:
             raise explain("Installing the packages", heard, tools)
