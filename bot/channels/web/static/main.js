@@ -99,7 +99,7 @@ function receipt() {
 function refresh() {
   const empty = messages.count() === 0;
   $("welcome").hidden = !empty;
-  $("chips").hidden = empty;
+  $("chips").hidden = empty || current.holder === "agent";
   document.title = unread ? say("unread", { count: unread, title }) : title;
   const offered = messages.choices();
   $("choices").hidden = offered.length === 0;
@@ -117,6 +117,7 @@ function showState(state) {
   const before = $("typing").hidden;
   $("typing").hidden = !state.typing;
   if (before && state.typing) scroll.follow(false);
+  refresh();
   showStatus();
 }
 
@@ -131,6 +132,7 @@ function showStatus() {
 }
 
 function statusText(look) {
+  if (!navigator.onLine) return say("no_network");
   if (look === "down") return say(receipted || messages.count() ? "reconnecting" : "connecting");
   if (look === "agent") return current.agent ? say("agent", { name: current.agent }) : say("agent_nameless");
   if (look === "waiting" && current.place) {
