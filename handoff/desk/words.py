@@ -41,8 +41,9 @@ class Words:
         return str(value).replace("_", " ")
 
     def rule(self, name: str) -> str:
-        """A rule's name: urgency rules and handoff reasons share the column."""
-        return self.name("rule" if self.texts.has(f"desk.rule.{name}") else "reason", name)
+        """A rule's name: urgency rules, handoff reasons and intents share the column."""
+        groups = (g for g in ("rule", "reason", "intent") if self.texts.has(f"desk.{g}.{name}"))
+        return self.name(next(groups, "rule"), name)
 
     def outcome(self, stored: str) -> str:
         """What ``pages.outcome_of`` stored: a known outcome and perhaps more words."""
