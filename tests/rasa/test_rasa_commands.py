@@ -19,8 +19,9 @@ from tests.rasa.processes import action_server, rasa, rasa_server
 
 pytestmark = pytest.mark.slow
 
-# What one Rasa server may take with everything loaded, in bytes, and its start in seconds. The
-# product's own model is measured in bench; the tiny bot shows what Rasa itself costs.
+# What one Rasa server may take with everything loaded, in bytes, and its start up to the first
+# answer, in seconds of one core (a busy machine takes longer by the clock). The product's own model
+# is measured in bench; the tiny bot shows what Rasa itself costs.
 MEMORY = 330_000_000
 START = 10.0
 
