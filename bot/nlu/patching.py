@@ -1,4 +1,4 @@
-"""Puts a patch on a module at the moment it is loaded, so that nothing is loaded for its sake."""
+"""Puts patches on a module at the moment it is loaded, so that nothing is loaded for their sake."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from types import ModuleType
 
-from bot.nlu.patches import PATCHES, Patch
+from bot.nlu.deferred import DEFERRED, in_place_for
+from bot.nlu.patches import PATCHES
 
 
 class _PatchingLoader(Loader):
-    """Runs a module as its own loader would, then puts its patch on."""
+    """Runs a module as its own loader would, less what is deferred, then puts its patch on."""
 
-    def __init__(self, inner: Loader, patch: Patch) -> None:
+    def __init__(self, inner: Loader) -> None:
         self._inner = inner
-        self._patch = patch
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return self._inner.create_module(spec)
@@ -26,22 +26,24 @@ class _PatchingLoader(Loader):
         module.__loader__ = self._inner
         if module.__spec__ is not None:
             module.__spec__.loader = self._inner
-        self._inner.exec_module(module)
-        self._patch(module)
+        with in_place_for(module.__name__):
+            self._inner.exec_module(module)
+        patch = PATCHES.get(module.__name__)
+        if patch is not None:
+            patch(module)
 
 
 class PatchFinder(MetaPathFinder):
-    """Stands first on `sys.meta_path`; answers only for the modules named in PATCHES."""
+    """Stands first on `sys.meta_path`; answers only for modules in PATCHES or DEFERRED."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        patch = PATCHES.get(fullname)
-        if patch is None:
+        if fullname not in PATCHES and fullname not in DEFERRED:
             return None
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _PatchingLoader(spec.loader, patch)
+            spec.loader = _PatchingLoader(spec.loader)
         return spec
 
 
