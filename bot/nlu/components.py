@@ -22,7 +22,6 @@ from bot.nlu import reading
 from bot.nlu.classifier import IntentModel
 from bot.nlu.corpus import Entity
 from bot.nlu.fallback import Doubt
-from bot.nlu.learning import train
 from bot.nlu.tagger import EntityTagger
 from bot.nlu.tokenizer import tokenize
 from bot.nlu.vectors import UseVectors, open_vectors
@@ -80,6 +79,9 @@ class IntentClassifier(_Learned):
     def train(self, training_data: TrainingData) -> Resource:
         """Learn every labelled message."""
         examples = [m for m in training_data.intent_examples if m.get("text")]
+        # A server that only answers never loads what training needs: scikit-learn, 75 MB.
+        from bot.nlu.learning import train
+
         self._model = train(
             [m.get("text") for m in examples],
             [m.get("intent") for m in examples],
