@@ -33,7 +33,7 @@ def hand_over(
             guesses=turn.guesses,
             learned=turn.learned(),
             ticket_id=ticket_id,
-            waybill_no=turn.shipment.waybill_no if turn.shipment else turn.slot("waybill_no"),
+            waybill_no=turn.shipment.waybill_no if turn.shipment else turn.number,
         ),
         hold=hold,
     )

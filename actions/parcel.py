@@ -86,5 +86,6 @@ def _eta(turn: Turn, at: Whereabouts) -> str | None:
     if at.late:
         return turn.say("track.late", at=at.eta_to)
     if at.eta_from:
-        return turn.say("track.eta_window", begin=at.eta_from, end=at.eta_to)
+        window = turn.services.texts.window(at.eta_from, at.eta_to, turn.language)
+        return turn.say("track.eta_window", window=window)
     return turn.say("track.eta", at=at.eta_to)

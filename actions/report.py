@@ -23,7 +23,20 @@ from tickets.service import Complaint, Opened
 from tickets.urgency import Circumstances, Verdict
 
 THREAT = "escalate_threat"
-LEAVES_FORM = frozenset({"ask_human", THREAT})
+TELLS_WHERE = frozenset({"report_delay", "report_perishable", "report_loss"})
+CHANGES = frozenset(
+    {
+        "change_delivery_time",
+        "change_delivery_place",
+        "cancel_or_return",
+        "request_pickup",
+        "manage_notifications",
+        "ask_pickup_code",
+        "ask_invoice",
+    }
+)
+LEAVES_FORM = frozenset({"ask_human", THREAT}) | CHANGES
+"""Nothing more is asked: the ticket opens with what is known, and a person takes over."""
 NO_ANSWER = frozenset({"deny", "nlu_fallback", "out_of_scope"})
 INTERRUPTIONS = frozenset(
     {
@@ -74,7 +87,7 @@ class ValidateReportForm(Skill):
 
     def _waybill(self, turn: Turn) -> tuple[str | None, Reply | None]:
         """The number as the record writes it, or the question a mistyped one leads to."""
-        typed = turn.given_now("waybill_no") or turn.slot("waybill_no")
+        typed = turn.number
         proposals = turn.tracker.get_slot("proposals") or []
         if typed is None and turn.intent == "affirm" and len(proposals) == 1:
             typed = proposals[0]
@@ -150,7 +163,7 @@ class Escalate(Skill):
 
 def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     """Open (or join) the ticket, say number and promise, call people."""
-    number = turn.slot("waybill_no") or turn.given_now("waybill_no")
+    number = turn.number
     shipment = turn.shipment
     opened = turn.services.tickets.open(
         turn.session,
@@ -168,9 +181,11 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
             facts={fact.slot: fact.value for fact in turn.learned()},
         ),
     )
-    words = [_receipt(turn, opened, threat)]
-    if shipment is not None and kind in {"report_delay", "report_perishable"}:
-        words.insert(0, describe(turn, shipment))
+    words = [_sorry(turn, opened, threat)]
+    if shipment is not None and kind in TELLS_WHERE:
+        words.append(describe(turn, shipment))
+    words = [joined(words, turn.language), _receipt(turn, opened)]
+    words = [text for text in words if text]
     reason, rule, hold = _why_a_person(turn, opened, threat)
     waiting = hand_over(
         turn,
@@ -214,6 +229,8 @@ def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, b
         return "threat", "threat_of_regulator_media_lawyer", True
     if turn.intent == "ask_human":
         return "ask_human", "customer_asked", True
+    if turn.intent in CHANGES:
+        return "change_request", turn.intent, True
     if opened.ticket.urgency == Urgency.RED:
         return "red_urgency", opened.ticket.urgency_rule, True
     if too_angry(turn):
@@ -221,21 +238,21 @@ def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, b
     return "ticket", opened.ticket.urgency_rule, False
 
 
-def _receipt(turn: Turn, opened: Opened, threat: bool) -> str:
+def _sorry(turn: Turn, opened: Opened, threat: bool) -> str:
+    """Feelings first, unless the form's first question has said it already."""
+    if "\n" in (turn.slot("report_text") or ""):
+        return ""
+    return turn.say(f"report.feel.{'threat' if threat else opened.ticket.kind}")
+
+
+def _receipt(turn: Turn, opened: Opened) -> str:
+    """Number, colour and promise."""
     ticket = opened.ticket
-    feel = "threat" if threat else ticket.kind
-    asked_before = bool(turn.tracker.get_slot("report_text")) and turn.in_form
-    return joined(
-        [
-            None if asked_before else turn.say(f"report.feel.{feel}"),
-            turn.say(
-                "report.joined" if opened.joined else "report.opened",
-                number=ticket.number,
-                colour=turn.say(f"words.urgency.{ticket.urgency}"),
-                by=opened.contact_by,
-            ),
-        ],
-        turn.language,
+    return turn.say(
+        "report.joined" if opened.joined else "report.opened",
+        number=ticket.number,
+        colour=turn.say(f"words.urgency.{ticket.urgency}"),
+        by=opened.contact_by,
     )
 
 

@@ -85,11 +85,33 @@ class Turn:
         """A text of policies/texts in the customer's language; variants in turn."""
         return self.services.texts.say(self.language, key, self.inbox_id, **facts)
 
+    @property
+    def number(self) -> str | None:
+        """The waybill this message is about: given now, or known from before and not of other goods.
+
+        A customer who has asked about his laptop and now says the crabs are rotting means another
+        parcel.
+        """
+        given = self.given_now("waybill_no")
+        if given is not None:
+            return given
+        return self.slot("waybill_no") if self._same_goods() else None
+
     @cached_property
     def shipment(self) -> Shipment | None:
-        """The shipment of the number known so far, if it is known exactly."""
-        number = self.slot("waybill_no")
+        """The shipment of that number, if it is known exactly."""
+        number = self.number
         return parcels.by_waybill(self.session, canonical(number)) if number else None
+
+    def _same_goods(self) -> bool:
+        number, named = self.slot("waybill_no"), self.given_now("goods")
+        known = parcels.by_waybill(self.session, canonical(number)) if number and named else None
+        if known is None or not known.goods or not named:
+            return True
+        classify = self.services.goods.classify
+        return (
+            known.goods in named or named in known.goods or (known.goods_class == classify(named))
+        )
 
     @property
     def in_form(self) -> bool:

@@ -1,8 +1,8 @@
 """Who answers a customer's message: the only place that decides.
 
 ``holder`` is read here. ``bot``: Rasa is asked and its answers are posted in the transaction that
-marks the message handled. ``waiting`` and ``agent``: people answer; the desk has been woken when the
-message was stored, and Rasa is told later what was said meanwhile.
+marks the message handled. ``waiting`` and ``agent``: people answer; the desk has been woken when
+the message was stored, and Rasa is told later what was said meanwhile.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bot.nlu.normalise import normalise
+from bot.nlu.numbers import find_numbers
 from bot.rasa import Answer, Rasa
 from conversations import repository as record
 from conversations import service as conversations
@@ -22,7 +25,9 @@ from conversations.models import Author, Conversation, Holder, Inbox, Kind, Mess
 from conversations.schemas import Outbound
 from conversations.texts import Texts
 from handoff.packet import Request
+from handoff.repository import open_case, waiting_before
 from handoff.service import Handoffs
+from parcels.lookup import canonical
 from store import clock
 from store.claims import release
 from store.engine import Database
@@ -33,6 +38,8 @@ from tickets.urgency import Circumstances
 
 log = logging.getLogger(__name__)
 
+QUIET = timedelta(seconds=20)
+"""So long after our last words a waiting customer is not told his place again."""
 FORM_SLOTS = ("requested_slot", "report_kind", "report_text", "proposals", "pending", "not_known")
 
 
@@ -101,8 +108,29 @@ class Router:
                     missed=tuple(self._missed(session, conversation, message)),
                 )
         with self._database.write() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            if conversation.holder == Holder.WAITING:
+                self._while_waiting(session, conversation, row)
             self._handled(session, row)
         return None
+
+    def _while_waiting(self, session: Session, conversation: Conversation, row: Inbox) -> None:
+        """Nobody talks into silence: his place and time again, but not after every line.
+
+        A waybill number that comes now goes into the ticket and the packet.
+        """
+        message = session.get_one(Message, row.message_id)
+        for number in find_numbers(normalise(message.text).text):
+            if number.kind == "waybill_no":
+                self._handoffs.learn_waybill(session, conversation, canonical(number.value))
+        case = open_case(session, conversation.id)
+        before = record.last_of_ours(session, conversation.id)
+        if case is None or (before and clock.now() - before.created_at < QUIET):
+            return
+        ahead = waiting_before(session, case)
+        key = "handoff.still_waiting" if ahead else "handoff.still_waiting_next"
+        words = self._texts.say(conversation.language, key, ahead=ahead, by=case.contact_by)
+        conversations.post(session, conversation, Outbound(f"in:{row.id}:0", words), Author.SYSTEM)
 
     def _missed(
         self, session: Session, conversation: Conversation, message: Message

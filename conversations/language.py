@@ -11,7 +11,7 @@ _CODE = re.compile(r"[A-Za-z]*\d[A-Za-z\d]*")
 
 
 def of(text: str, fallback: str) -> str:
-    """``zh`` as soon as there is Chinese, ``en`` for two Latin letters in a row that are no code."""
+    """``zh`` as soon as there is Chinese, ``en`` for a Latin word that is no code."""
     if _CJK.search(text):
         return "zh"
     if _LATIN_WORD.search(_CODE.sub(" ", text)):

@@ -109,6 +109,20 @@ def last_customer_message(session: Session, conversation_id: int) -> Message | N
     )
 
 
+def last_of_ours(session: Session, conversation_id: int) -> Message | None:
+    """The newest message that anybody but the customer wrote to him."""
+    return session.scalar(
+        select(Message)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.author != Author.CUSTOMER,
+            Message.audience == Audience.EVERYONE,
+        )
+        .order_by(Message.id.desc())
+        .limit(1)
+    )
+
+
 def outbox_of(session: Session, message_ids: Iterable[int]) -> dict[int, Outbox]:
     """Delivery rows by message id."""
     ids = list(message_ids)

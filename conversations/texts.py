@@ -31,7 +31,7 @@ class Texts:
         _same_everywhere(self._texts)
 
     def say(self, language: str, key: str, /, turn: int = 0, **facts: object) -> str:
-        """The text ``key`` with its facts put in. Unknown keys raise KeyError: a bug, not bad luck."""
+        """The text ``key`` with its facts put in; an unknown key raises KeyError: a bug."""
         variants = self._texts[language if language in self._texts else "zh"][key]
         shown = {
             name: self.when(value, language) if isinstance(value, datetime) else value
@@ -60,6 +60,12 @@ class Texts:
             return self.say(language, f"words.{near}", time=time)
         day = format_date(local, "M月d日" if language == "zh" else "d MMM", locale=language)
         return f"{day} {time}"
+
+    def window(self, begin: datetime, end: datetime, language: str) -> str:
+        """A window of time; within one day the day is named once."""
+        same = begin.astimezone(self.zone).date() == end.astimezone(self.zone).date()
+        until = end.astimezone(self.zone).strftime("%H:%M") if same else self.when(end, language)
+        return self.say(language, "words.window", begin=self.when(begin, language), end=until)
 
     def span(self, length: timedelta, language: str) -> str:
         """A length of time as people say it: ``10 分钟``, ``2 hours``."""

@@ -56,7 +56,7 @@ class Case(Base):
 
     __tablename__ = "cases"
     __table_args__ = (
-        Index("ix_cases_state_urgency_rank_queued_at", "state", "urgency_rank", "queued_at"),
+        Index("ix_cases_state_urgency_rank_id", "state", "urgency_rank", "id"),
         Index("ix_cases_conversation_id_id", "conversation_id", "id"),
         # A conversation has one open case, whoever asks for it at the same moment.
         Index(

@@ -228,6 +228,13 @@ def build(
     )
 
 
+def with_parcel(session: Session, packet: dict[str, Any], waybill_no: str) -> dict[str, Any]:
+    """The stored packet with a parcel that became known later; one that is there already stays."""
+    if packet.get("parcel"):
+        return packet
+    return packet | {"parcel": _parcel(session, waybill_no).model_dump(mode="json")}
+
+
 def replies_left(session: Session, conversation_id: int, can: Capabilities) -> int | None:
     """How many messages the channel still carries before the customer writes again."""
     if can.reply_quota is None:

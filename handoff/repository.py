@@ -63,7 +63,7 @@ def waiting_before(session: Session, case: Case) -> int:
                 Case.state == CaseState.WAITING,
                 or_(
                     Case.urgency_rank < case.urgency_rank,
-                    (Case.urgency_rank == case.urgency_rank) & (Case.queued_at < case.queued_at),
+                    (Case.urgency_rank == case.urgency_rank) & (Case.id < case.id),
                 ),
             )
         )
@@ -91,7 +91,7 @@ def queue(
         .join(Conversation, Conversation.id == Case.conversation_id)
         .join(Customer, Customer.id == Conversation.customer_id)
         .where(Case.state.in_(states))
-        .order_by(Case.urgency_rank, Case.queued_at)
+        .order_by(Case.urgency_rank, Case.id)
         .limit(limit)
     )
     return [(case, conversation, customer) for case, conversation, customer in rows]

@@ -24,7 +24,7 @@ from store import clock
 from store.errors import AlreadyTaken, Conflict, Invalid, NotFound, NotYours, TooLong
 from store.live import Live
 from tickets import repository as tickets
-from tickets.models import Promise, PromiseKind
+from tickets.models import Promise, PromiseKind, Ticket
 from tickets.routing import Routing
 from tickets.urgency import UrgencyRules
 
@@ -147,6 +147,17 @@ class Handoffs:
         case.packet = packets.build(
             session, conversation, request, self._capabilities(customer.channel)
         ).model_dump(mode="json")
+        self._wake(session, conversation)
+
+    def learn_waybill(self, session: Session, conversation: Conversation, waybill_no: str) -> None:
+        """A number the customer gives while he waits: into the ticket and the packet."""
+        case = repository.open_case(session, conversation.id)
+        if case is None:
+            return
+        if case.ticket_id is not None:
+            ticket = session.get_one(Ticket, case.ticket_id)
+            ticket.waybill_no = ticket.waybill_no or waybill_no
+        case.packet = packets.with_parcel(session, case.packet, waybill_no)
         self._wake(session, conversation)
 
     def take(self, session: Session, case_id: int, person: SignedIn) -> Case:

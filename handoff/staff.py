@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from handoff import repository
 from handoff.models import Role, Staff, StaffSession
 from store import clock, ids
-from store.errors import Conflict, Forbidden, LockedOut, NotSignedIn, WrongPassword
+from store.errors import Conflict, Forbidden, Invalid, LockedOut, NotSignedIn, WrongPassword
 
 SESSION_LENGTH = timedelta(hours=12)
+SHORTEST_PASSWORD = 10
 WRONG_PASSWORDS = 5
 LOCKOUT = timedelta(minutes=15)
 
@@ -63,6 +64,22 @@ def add(
     )
     session.add(staff)
     session.flush()
+    return staff
+
+
+def add_or_reset(
+    session: Session, *, login: str, name: str | None, role: Role, team: str, password: str
+) -> Staff:
+    """A new account, or a new password (and an end of lockout) for the one of this login."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise Invalid(f"A password has at least {SHORTEST_PASSWORD} characters.")
+    staff = repository.staff_by_login(session, login)
+    if staff is None:
+        return add(
+            session, login=login, name=name or login, role=role, team=team, password=password
+        )
+    staff.password_hash = _hasher.hash(password)
+    staff.wrong_passwords, staff.locked_until = 0, None
     return staff
 
 

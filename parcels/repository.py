@@ -15,7 +15,7 @@ def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
 
 
 def among(session: Session, waybill_nos: Collection[str]) -> Sequence[Shipment]:
-    """The shipments that exist of these numbers: one index look-up each, however large the table."""
+    """The shipments that exist of these numbers: one index look-up each, at any table size."""
     return session.scalars(select(Shipment).where(Shipment.waybill_no.in_(waybill_nos))).all()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class CourierError(Exception):
-    """Root. ``code`` names the sentence ``errors.<code>`` in policies/texts, ``status`` is HTTP's."""
+    """Root. ``code`` names the sentence ``errors.<code>`` of policies/texts, ``status`` HTTP's."""
 
     code = "unexpected"
     status = 500

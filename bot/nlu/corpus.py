@@ -147,30 +147,43 @@ def counts(messages: Iterable[Message]) -> dict[str, Counter[str]]:
 
 
 def check(root: Path) -> list[str]:
-    """Every fault of ``data/nlu`` and ``data/test`` below ``root``, one sentence each."""
+    """Every fault of ``data/nlu`` and ``data/test`` below ``root``, one sentence each.
+
+    A leak names the training message alone: who writes training messages must not read the test.
+    """
     try:
         train, test = load(root / "nlu"), load(root / "test")
     except CorpusError as error:
         return [str(error)]
     faults = [
-        f"near duplicate ({score:.2f}) in {name}: {a.path.name} {a.text!r} / {b.path.name} {b.text!r}"
-        for name, collection in (("nlu", train), ("test", test))
+        f"near duplicate ({score:.2f}): {a.path} {a.text!r} / {b.path} {b.text!r}"
+        for collection in (train, test)
         for score, a, b in near_duplicates(collection)
     ]
     faults += [
-        f"leak ({score:.2f}): {a.path} {a.text!r} / {b.path} {b.text!r}"
-        for score, a, b in near_duplicates(test, train)
+        f"leak ({score:.2f}): {a.path} {a.text!r} is in the test set too"
+        for score, a, _ in near_duplicates(test, train)
     ]
     return faults
+
+
+def main(arguments: list[str]) -> int:
+    """``check`` prints faults and fails if there is one; ``counts`` prints messages per intent."""
+    match arguments:
+        case ["counts"]:
+            for folder, table in sorted(counts(load(Path("data"))).items()):
+                print(folder, table.total(), dict(sorted(table.items())))
+            return 0
+        case ["check"]:
+            found = check(Path("data"))
+            print("\n".join(found) or "The messages have no faults.")
+            return bool(found)
+        case _:
+            print("./courier corpus check | counts")
+            return 2
 
 
 if __name__ == "__main__":
     import sys
 
-    if len(sys.argv) > 1 and sys.argv[1] == "counts":
-        for folder, table in sorted(counts(load(Path(sys.argv[2]))).items()):
-            print(folder, sum(table.values()), dict(sorted(table.items())))
-    else:
-        found = check(Path(sys.argv[1] if len(sys.argv) > 1 else "data"))
-        print("\n".join(found) or "corpus: no faults")
-        sys.exit(bool(found))
+    sys.exit(main(sys.argv[1:]))

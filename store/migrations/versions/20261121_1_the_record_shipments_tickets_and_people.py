@@ -185,7 +185,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('cases', schema=None) as batch_op:
         batch_op.create_index('ix_cases_conversation_id_id', ['conversation_id', 'id'], unique=False)
-        batch_op.create_index('ix_cases_state_urgency_rank_queued_at', ['state', 'urgency_rank', 'queued_at'], unique=False)
+        batch_op.create_index('ix_cases_state_urgency_rank_id', ['state', 'urgency_rank', 'id'], unique=False)
         batch_op.create_index('uq_cases_open', ['conversation_id'], unique=True, sqlite_where=sa.text("state IN ('waiting', 'taken')"), postgresql_where=sa.text("state IN ('waiting', 'taken')"))
 
     op.create_table('inbox',

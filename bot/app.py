@@ -1,0 +1,198 @@
+"""The service: every room put together, once, in the order of their dependence."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import django_htmx
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from actions import runtime
+from bot import actions_route, contract
+from bot.channels.console.channel import ConsoleChannel
+from bot.channels.inbox import InboxLoop
+from bot.channels.outbox import OutboxLoop
+from bot.channels.registry import Channels
+from bot.channels.web.channel import WebChannel
+from bot.channels.web.page import accepted_language
+from bot.rasa import Rasa
+from bot.router import Router
+from bot.settings import ROOT, Settings
+from conversations.texts import Texts
+from handoff.desk import routes as desk
+from handoff.service import Handoffs
+from parcels.goods import Goods
+from store import schema
+from store.engine import Database
+from store.errors import CourierError, Invalid, NotFound, TooLong
+from store.live import Live
+from tickets import intake
+from tickets.anger import Anger
+from tickets.routing import Routing
+from tickets.service import Tickets
+from tickets.urgency import UrgencyRules
+
+log = logging.getLogger(__name__)
+POLICIES = ROOT / "policies"
+MAX_BODY = 1 << 20
+"""Bytes of a request's body that are read at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that live as long as the process."""
+
+    settings: Settings
+    database: Database
+    live: Live
+    texts: Texts
+    channels: Channels
+    inbox: InboxLoop
+    outbox: OutboxLoop
+    rasa: Rasa
+    skills: runtime.Services
+
+
+def derived(settings: Settings, purpose: str) -> str:
+    """A secret for one purpose, made from the installation's own."""
+    return hmac.new(settings.secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def assemble(settings: Settings) -> Service:
+    """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
+    database = Database(settings.database)
+    live = Live(database)
+    texts = Texts(POLICIES / "texts", settings.zone)
+    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
+    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
+    tickets = Tickets(urgency, routing, settings.zone)
+    channels = Channels()
+    handoffs = Handoffs(texts, urgency, routing, channels.capabilities, live)
+    rasa = Rasa(settings.rasa_url)
+    router = Router(database, live, rasa, handoffs, tickets, texts)
+    inbox = InboxLoop(database, live, router.route)
+    channels.add(
+        WebChannel(database, inbox.accept, texts, live, secure_cookies=settings.secure_cookies)
+    )
+    channels.add(ConsoleChannel(database, inbox.accept, live, settings.secret))
+    return Service(
+        settings=settings,
+        database=database,
+        live=live,
+        texts=texts,
+        channels=channels,
+        inbox=inbox,
+        outbox=OutboxLoop(database, live, channels),
+        rasa=rasa,
+        skills=runtime.Services(
+            database=database,
+            live=live,
+            texts=texts,
+            tickets=tickets,
+            handoffs=handoffs,
+            anger=Anger.from_file(POLICIES / "anger.yml"),
+            intake=intake.from_file(POLICIES / "intake.yml"),
+            goods=Goods.from_file(POLICIES / "goods.yml"),
+            problems=contract.read(POLICIES / "taxonomy.yml").problems,
+        ),
+    )
+
+
+def create(settings: Settings) -> FastAPI:
+    """The ASGI app; loops run while it does."""
+    service = assemble(settings)
+    runtime.install(service.skills)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        schema.migrate(service.database)
+        service.live.start()
+        service.inbox.start()
+        service.outbox.start()
+        yield
+        await service.inbox.stop()
+        await service.outbox.stop()
+        await service.rasa.close()
+        service.live.stop()
+        service.database.dispose()
+
+    app = FastAPI(
+        title="Courier Desk", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.state.service = service
+    _routes(app, service)
+    _errors(app, service.texts)
+    return app
+
+
+def _routes(app: FastAPI, service: Service) -> None:
+    app.include_router(actions_route.router(derived(service.settings, "actions")))
+    for channel in service.channels:
+        app.include_router(channel.router())
+    app.include_router(
+        desk.router(
+            desk.Desk(
+                database=service.database,
+                handoffs=service.skills.handoffs,
+                texts=service.texts,
+                live=service.live,
+                secure_cookies=service.settings.secure_cookies,
+            )
+        )
+    )
+    app.mount("/static/desk", StaticFiles(directory=desk.STATIC))
+    vendor = Path(django_htmx.__file__).parent / "static" / "django_htmx"
+    app.mount("/static/vendor", StaticFiles(directory=vendor))
+
+    @app.get("/health")
+    async def health() -> dict[str, bool]:
+        """Whether the service answers and the bot is ready."""
+        return {"ok": True, "bot": await service.rasa.ready()}
+
+
+def _errors(app: FastAPI, texts: Texts) -> None:
+    """Every failure becomes one sentence in the reader's language; details go to the log alone."""
+
+    def sentence(request: Request, error: CourierError) -> Response:
+        language = accepted_language(request.headers.get("accept-language", ""))
+        message = texts.say(language, f"errors.{error.code}")
+        return JSONResponse({"error": error.code, "message": message}, error.status)
+
+    @app.exception_handler(CourierError)
+    async def expected(request: Request, error: CourierError) -> Response:
+        if error.status >= 500:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+        return sentence(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def unusable(request: Request, _: RequestValidationError) -> Response:
+        return sentence(request, Invalid())
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        expected_error: CourierError = NotFound() if error.status_code == 404 else Invalid()
+        response = sentence(request, expected_error)
+        response.status_code = error.status_code
+        return response
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return sentence(request, CourierError())
+
+    @app.middleware("http")
+    async def not_too_long(request: Request, call_next):  # type: ignore[no-untyped-def]
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            return sentence(request, TooLong())
+        return await call_next(request)

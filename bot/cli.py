@@ -1,0 +1,209 @@
+"""``./courier``: the commands, each a line here and a module behind it."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot import settings as configuration
+from bot.settings import ROOT
+from store.engine import Database
+from store.errors import CourierError
+
+Command = Callable[[list[str]], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; a failure we expect is one sentence on stderr and exit code 1."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments.pop(0) if arguments else "help"
+    command = _COMMANDS.get(name, _help)
+    try:
+        return command(arguments)
+    except CourierError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _up(arguments: list[str]) -> int:
+    parser = _parser("up", "start everything on this machine")
+    parser.add_argument("--empty", action="store_true", help="no demo data")
+    options = parser.parse_args(arguments)
+    from bot import up
+
+    return up.up(configuration.load(), empty=options.empty)
+
+
+def _serve(arguments: list[str]) -> int:
+    _parser("serve", "the service alone, in the foreground").parse_args(arguments)
+    import uvicorn
+
+    from bot import app
+
+    settings = configuration.load()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # httpx writes every address at INFO, and addresses may carry a channel's token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    uvicorn.run(
+        app.create(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=30,
+        server_header=False,
+    )
+    return 0
+
+
+def _train(arguments: list[str]) -> int:
+    parser = _parser("train", "train the bot if no model fits the data")
+    parser.add_argument("--force", action="store_true", help="train although a model fits")
+    options = parser.parse_args(arguments)
+    from rich.console import Console
+
+    from bot import model
+
+    settings = configuration.load()
+    fitting = None if options.force else model.fitting(settings)
+    if fitting is None:
+        with Console(stderr=True).status("Training the bot on data/ …"):
+            fitting = model.train(settings)
+    print(fitting)
+    return 0
+
+
+def _migrate(arguments: list[str]) -> int:
+    _parser("migrate", "bring the database to the present schema").parse_args(arguments)
+    with _database():
+        pass
+    print("The database is up to date.")
+    return 0
+
+
+def _seed(arguments: list[str]) -> int:
+    parser = _parser("seed", "add shipments from a JSON or CSV file")
+    parser.add_argument("--file", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    from bot import demo
+
+    with _database() as database, database.write() as session:
+        count = demo.from_file(session, options.file)
+    print(f"{count} shipments stored.")
+    return 0
+
+
+def _user(arguments: list[str]) -> int:
+    parser = _parser("user", "add a person to the desk, or give a new password")
+    parser.add_argument("login")
+    parser.add_argument("--name", help="display name; needed for a new person")
+    parser.add_argument("--role", choices=["agent", "supervisor"], default="agent")
+    parser.add_argument("--team", default="first_line")
+    options = parser.parse_args(arguments)
+    password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    from handoff import staff
+    from handoff.models import Role
+
+    with _database() as database, database.write() as session:
+        staff.add_or_reset(
+            session,
+            login=options.login,
+            name=options.name,
+            role=Role(options.role),
+            team=options.team,
+            password=password,
+        )
+    print(f"{options.login} can sign in.")
+    return 0
+
+
+def _say(arguments: list[str]) -> int:
+    from bot import say
+
+    return say.main(arguments)
+
+
+def _understand(arguments: list[str]) -> int:
+    from bot import model
+    from bot.nlu import understand
+
+    settings = configuration.load()
+    return understand.main(arguments, model.fitting(settings) or model.train(settings))
+
+
+def _bench(arguments: list[str]) -> int:
+    from bench import main as bench
+
+    return bench.main(arguments)
+
+
+def _corpus(arguments: list[str]) -> int:
+    from bot.nlu import corpus
+
+    return corpus.main(arguments or ["check"])
+
+
+def _rasa(arguments: list[str]) -> int:
+    from bot.nlu import compat
+    from bot.processes import environment
+
+    for variable, value in environment(configuration.load()).items():
+        os.environ.setdefault(variable, value)
+    return compat.main(arguments)
+
+
+def _test(arguments: list[str]) -> int:
+    import pytest
+
+    os.chdir(ROOT)
+    return int(pytest.main(arguments))
+
+
+def _help(arguments: list[str]) -> int:
+    print("./courier " + " | ".join(name for name in _COMMANDS if name != "serve"))
+    return 0 if not arguments else 2
+
+
+def _parser(name: str, purpose: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"./courier {name}", description=purpose)
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """The configured database at the present schema."""
+    from store import schema
+
+    database = Database(configuration.load().database)
+    schema.migrate(database)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+_COMMANDS: dict[str, Command] = {
+    "up": _up,
+    "test": _test,
+    "say": _say,
+    "train": _train,
+    "understand": _understand,
+    "bench": _bench,
+    "migrate": _migrate,
+    "seed": _seed,
+    "user": _user,
+    "corpus": _corpus,
+    "rasa": _rasa,
+    "serve": _serve,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

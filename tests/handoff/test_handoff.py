@@ -1,0 +1,217 @@
+"""Cases: one winner, one holder, nothing lost on the way to a person and back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from conversations import repository as record
+from conversations.models import Audience, Holder
+from handoff.models import CaseState
+from handoff.packet import Guess, Learned, Packet
+from handoff.staff import SignedIn
+from parcels import service as parcels
+from parcels.schemas import ScanIn, ShipmentIn
+from store import clock
+from store.engine import Database
+from store.errors import AlreadyTaken, Conflict, Invalid, NotYours
+from tests import rooms
+from tests.rooms import Rooms
+from tickets import repository as tickets
+from tickets.models import Urgency
+
+
+@pytest.fixture
+def house(database: Database, at: object) -> Rooms:
+    return rooms.build(database)
+
+
+@pytest.fixture
+def session(database: Database) -> Iterator[Session]:
+    with database.write() as opened:
+        yield opened
+
+
+@pytest.fixture
+def lin(session: Session) -> SignedIn:
+    return rooms.person(session, "lin")
+
+
+@pytest.fixture
+def zhou(session: Session) -> SignedIn:
+    return rooms.person(session, "zhou")
+
+
+def test_a_request_silences_the_bot_and_promises_a_time(house: Rooms, session: Session) -> None:
+    conversation = rooms.said(session, "转人工")
+    placed = house.handoffs.request(session, conversation, rooms.request())
+    assert conversation.holder == Holder.WAITING
+    assert placed.ahead == 0
+    assert placed.contact_by - clock.now() == timedelta(minutes=30)
+    (promise,) = tickets.promises_to(session, [conversation.id])
+    assert promise.due_at == placed.contact_by
+
+
+def test_asking_again_joins_the_open_case(house: Rooms, session: Session) -> None:
+    conversation = rooms.said(session, "转人工")
+    first = house.handoffs.request(session, conversation, rooms.request())
+    again = house.handoffs.request(session, conversation, rooms.request(Urgency.RED))
+    assert again.already
+    assert again.case.id == first.case.id
+    assert again.case.urgency == Urgency.RED
+    calmer = house.handoffs.request(session, conversation, rooms.request(Urgency.YELLOW))
+    assert calmer.case.urgency == Urgency.RED
+
+
+def test_the_queue_serves_red_before_older_yellow(house: Rooms, session: Session) -> None:
+    yellow = rooms.said(session, "慢", by="a")
+    red = rooms.said(session, "急", by="b")
+    house.handoffs.request(session, yellow, rooms.request(Urgency.YELLOW))
+    assert house.handoffs.request(session, red, rooms.request(Urgency.RED)).ahead == 0
+    third = rooms.said(session, "也慢", by="c")
+    assert house.handoffs.request(session, third, rooms.request(Urgency.YELLOW)).ahead == 2
+
+
+def test_a_call_back_leaves_the_bot_answering(house: Rooms, session: Session) -> None:
+    conversation = rooms.said(session, "破了")
+    house.handoffs.request(session, conversation, rooms.request(Urgency.ORANGE), hold=False)
+    assert str(conversation.holder) == Holder.BOT
+    house.handoffs.request(session, conversation, rooms.request())
+    assert str(conversation.holder) == Holder.WAITING
+
+
+def test_two_agents_take_at_once_and_one_wins(database: Database, house: Rooms) -> None:
+    with database.write() as session:
+        people = [rooms.person(session, name) for name in ("lin", "zhou")]
+        conversation = rooms.said(session, "转人工")
+        case_id = house.handoffs.request(session, conversation, rooms.request()).case.id
+    start = threading.Barrier(2)
+    outcomes: dict[str, str] = {}
+
+    def take(person: SignedIn) -> None:
+        start.wait()
+        try:
+            with database.write() as own:
+                house.handoffs.take(own, case_id, person)
+            outcomes[person.name] = "won"
+        except AlreadyTaken as error:
+            outcomes[person.name] = str(error.facts["by"])
+
+    threads = [threading.Thread(target=take, args=(person,)) for person in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winner = next(name for name, outcome in outcomes.items() if outcome == "won")
+    assert sorted(outcomes.values()) == sorted(["won", winner])
+
+
+def test_only_the_holder_writes(
+    house: Rooms, session: Session, lin: SignedIn, zhou: SignedIn
+) -> None:
+    conversation = rooms.said(session, "转人工")
+    case = house.handoffs.request(session, conversation, rooms.request()).case
+    with pytest.raises(Conflict):
+        house.handoffs.reply(session, case.id, lin, "您好", "k1")
+    house.handoffs.take(session, case.id, lin)
+    with pytest.raises(NotYours):
+        house.handoffs.reply(session, case.id, zhou, "您好", "k1")
+    assert house.handoffs.reply(session, case.id, lin, "您好", "k1") is not None
+
+
+def test_a_repeated_click_replies_once_and_keeps_the_promise(
+    house: Rooms, session: Session, lin: SignedIn
+) -> None:
+    conversation = rooms.said(session, "转人工")
+    case = house.handoffs.request(session, conversation, rooms.request()).case
+    house.handoffs.take(session, case.id, lin)
+    house.handoffs.reply(session, case.id, lin, "您好", "k1")
+    assert house.handoffs.reply(session, case.id, lin, "您好", "k1") is None
+    said = [m.text for m in record.messages(session, conversation.id) if m.author == "agent"]
+    assert said == ["您好"]
+    (promise,) = tickets.promises_to(session, [conversation.id])
+    assert promise.kept_at is not None
+
+
+def test_a_note_is_never_the_customers(house: Rooms, session: Session, lin: SignedIn) -> None:
+    conversation = rooms.said(session, "转人工")
+    case = house.handoffs.request(session, conversation, rooms.request()).case
+    note = house.handoffs.note(session, case.id, lin, "客户在气头上")
+    seen = record.messages(session, conversation.id, audience=Audience.EVERYONE)
+    assert note.id not in [m.id for m in seen]
+    assert record.outbox_of(session, [note.id]) == {}
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\x00\x00"])
+def test_an_empty_reply_is_refused(
+    house: Rooms, session: Session, lin: SignedIn, text: str
+) -> None:
+    conversation = rooms.said(session, "转人工")
+    case = house.handoffs.request(session, conversation, rooms.request()).case
+    house.handoffs.take(session, case.id, lin)
+    with pytest.raises(Invalid):
+        house.handoffs.reply(session, case.id, lin, text, "k1")
+
+
+def test_resolved_gives_the_conversation_back_and_tells_the_customer(
+    house: Rooms, session: Session, lin: SignedIn
+) -> None:
+    conversation = rooms.said(session, "转人工")
+    case = house.handoffs.request(session, conversation, rooms.request()).case
+    house.handoffs.take(session, case.id, lin)
+    assert (conversation.holder, conversation.staff_id) == (Holder.AGENT, lin.id)
+    ended = house.handoffs.resolve(session, case.id, lin, "重发一件")
+    assert (ended.state, ended.outcome) == (CaseState.RESOLVED, "重发一件")
+    assert (conversation.holder, conversation.staff_id) == (Holder.BOT, None)
+    last = record.messages(session, conversation.id, audience=Audience.EVERYONE)[-1]
+    assert last.text == house.texts.say("zh", "handoff.resolved", name="Lin")
+    again = house.handoffs.request(session, conversation, rooms.request())
+    assert again.case.id != case.id
+
+
+def test_the_packet_holds_everything_already_known(
+    house: Rooms, session: Session, at: Callable[[datetime], None]
+) -> None:
+    earlier = rooms.said(session, "上次也是你们", number="0")
+    earlier.last_message_at -= timedelta(days=3)
+    parcels.store_shipment(
+        session,
+        ShipmentIn(
+            waybill_no="SF1234567890123",
+            goods="花瓶",
+            scans=[ScanIn(at=clock.now(), place="嘉兴")],
+        ),
+    )
+    conversation = rooms.said(session, "SF1234567890123 花瓶碎了，转人工")
+    assert conversation.id != earlier.id
+    message = record.last_customer_message(session, conversation.id)
+    assert message is not None
+    placed = house.handoffs.request(
+        session,
+        conversation,
+        rooms.request(
+            Urgency.ORANGE,
+            guesses=tuple(Guess(name, 0.5) for name in ("a", "b", "c", "d")),
+            learned=(
+                Learned("waybill_no", "SF1234567890123", "customer", message.id, clock.now()),
+            ),
+            waybill_no="SF1234567890123",
+        ),
+    )
+    packet = Packet.model_validate(placed.case.packet)
+    assert packet.version == 1
+    assert (packet.reason, packet.rule) == ("ask_human", "customer_asked")
+    assert (packet.urgency.colour, packet.urgency.rule) == ("orange", "nothing_urgent")
+    assert [guess.name for guess in packet.intents] == ["a", "b", "c"]
+    assert packet.slots[0].message_id == message.id
+    assert packet.parcel is not None
+    assert packet.parcel.last_scan is not None
+    assert packet.parcel.last_scan.place == "嘉兴"
+    assert [p.kind for p in packet.promises] == ["contact"]
+    assert (packet.channel.name, packet.channel.reply_quota) == ("web", 5)
+    assert [episode.last_words for episode in packet.earlier] == ["上次也是你们"]
+    assert [entry.text for entry in packet.transcript] == ["SF1234567890123 花瓶碎了，转人工"]

@@ -1,0 +1,88 @@
+"""The rooms below the bot, put together for tests as the service does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from bot.settings import ROOT
+from conversations import service as conversations
+from conversations.models import Conversation
+from conversations.schemas import Capabilities, Inbound
+from conversations.texts import Texts
+from handoff import staff
+from handoff.models import Role
+from handoff.packet import Request
+from handoff.service import Handoffs
+from handoff.staff import SignedIn
+from store.engine import Database
+from store.live import Live
+from tickets.models import Urgency
+from tickets.routing import Routing
+from tickets.service import Tickets
+from tickets.urgency import UrgencyRules, Verdict
+
+POLICIES = ROOT / "policies"
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    database: Database
+    texts: Texts
+    tickets: Tickets
+    handoffs: Handoffs
+
+
+def build(database: Database) -> Rooms:
+    texts = Texts(POLICIES / "texts", SHANGHAI)
+    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
+    routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
+    return Rooms(
+        database=database,
+        texts=texts,
+        tickets=Tickets(urgency, routing, SHANGHAI),
+        handoffs=Handoffs(
+            texts,
+            urgency,
+            routing,
+            lambda _: Capabilities(buttons=True, reply_quota=5),
+            Live(database),
+        ),
+    )
+
+
+def said(session: Session, text: str, *, by: str = "visitor", number: str = "1") -> Conversation:
+    """A customer's message in the record; its conversation."""
+    row, _ = conversations.receive(
+        session,
+        Inbound(
+            channel="web",
+            account="page",
+            address=by,
+            outside_id=f"{by}-{number}",
+            text=text,
+        ),
+    )
+    return session.get_one(Conversation, row.conversation_id)
+
+
+def person(session: Session, login: str, role: Role = Role.AGENT) -> SignedIn:
+    """A signed-in member of staff."""
+    added = staff.add(
+        session, login=login, name=login.title(), role=role, team="first_line", password="x" * 12
+    )
+    return staff.signed_in(session, staff.begin_session(session, added))
+
+
+def request(colour: Urgency = Urgency.GREEN, **more: object) -> Request:
+    """A plain request for a person."""
+    facts: dict[str, object] = {
+        "reason": "ask_human",
+        "rule": "customer_asked",
+        "intent": "ask_human",
+        "verdict": Verdict(colour, "nothing_urgent"),
+    }
+    return Request(**(facts | more))  # type: ignore[arg-type]

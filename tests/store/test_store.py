@@ -1,0 +1,98 @@
+"""The store: migrations make the models' schema, claims are leases, wake-ups follow the commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+import conversations.models
+import handoff.models
+import parcels.models
+import tickets.models
+from conversations.models import Inbox
+from store import clock, schema
+from store.base import Base
+from store.claims import claim, release
+from store.engine import Database
+from store.live import Live
+from tests import rooms
+
+TABLES = (conversations.models, handoff.models, parcels.models, tickets.models)
+LEASE = timedelta(seconds=30)
+
+
+def test_models_and_migrations_agree(database: Database) -> None:
+    assert schema.current(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_an_exception_rolls_back(database: Database) -> None:
+    with suppress(RuntimeError), database.write() as session:
+        rooms.said(session, "你好")
+        raise RuntimeError
+    with database.read() as session:
+        assert session.query(Inbox).count() == 0
+
+
+def test_a_row_is_leased_to_one_and_comes_back_when_he_dies(
+    database: Database, at: Callable[[datetime], None]
+) -> None:
+    with database.write() as session:
+        rooms.said(session, "你好")
+    with database.write() as session:
+        assert [row.attempts for row in claim(session, Inbox, 9, LEASE)] == [1]
+    with database.write() as session:
+        assert claim(session, Inbox, 9, LEASE) == []
+    at(clock.now() + LEASE)
+    with database.write() as session:
+        assert [row.attempts for row in claim(session, Inbox, 9, LEASE)] == [2]
+
+
+def test_order_within_a_conversation_holds_while_the_first_waits_for_a_retry(
+    database: Database, at: Callable[[datetime], None]
+) -> None:
+    with database.write() as session:
+        for number in ("1", "2"):
+            rooms.said(session, number, number=number)
+        rooms.said(session, "x", by="another")
+    with database.write() as session:
+        rows = claim(session, Inbox, 9, LEASE, in_order_of="conversation_id")
+        assert [row.outside_id for row in rows] == ["visitor-1", "another-1"]
+        release(rows[0], retry_at=clock.now() + timedelta(minutes=5))
+    with database.write() as session:
+        assert claim(session, Inbox, 9, LEASE, in_order_of="conversation_id") == []
+
+
+async def test_a_wake_up_follows_the_commit_and_no_roll_back(database: Database) -> None:
+    live = Live(database)
+    with live.listen("queue") as woken:
+        with suppress(RuntimeError), database.write() as session:
+            live.after_commit(session, "queue")
+            raise RuntimeError
+        await asyncio.sleep(0.01)
+        assert not woken.is_set()
+        with database.write() as session:
+            rooms.said(session, "你好")
+            live.after_commit(session, "queue")
+        await asyncio.wait_for(woken.wait(), 1)
+
+
+async def test_postgresql_wakes_the_other_process(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has one service process")
+    here, there = Live(database), Live(database)
+    there.start()
+    with there.listen("queue") as woken:
+        await asyncio.sleep(0.3)
+        with database.write() as session:
+            here.after_commit(session, "queue")
+        await asyncio.wait_for(woken.wait(), 3)
+    there.stop()
