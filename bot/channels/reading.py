@@ -188,8 +188,8 @@ def _unhandled(session: Session, conversation_id: int) -> bool:
     )
 
 
-def _readable(customer_id: int) -> Select[Any]:
-    query: Select[Any] = (
+def _readable(customer_id: int) -> Select[Message, Delivery, str, str]:
+    return (
         select(Message, Outbox.state, Inbox.outside_id, Staff.name)
         .join(Conversation, Conversation.id == Message.conversation_id)
         .outerjoin(Outbox, Outbox.message_id == Message.id)
@@ -202,7 +202,6 @@ def _readable(customer_id: int) -> Select[Any]:
             or_(Message.author == Author.CUSTOMER, Outbox.state != Delivery.FAILED),
         )
     )
-    return query
 
 
 def _until_one_on_its_way(rows: list[tuple[Any, ...]]) -> list[Words]:
