@@ -18,10 +18,16 @@ log = logging.getLogger(__name__)
 PATH = "/internal/actions"
 
 
+def executor() -> ActionExecutor:
+    """rasa-sdk's executor with every skill of ``actions``."""
+    made = ActionExecutor()
+    made.register_package("actions")
+    return made
+
+
 def router(token: str) -> APIRouter:
     """``POST /internal/actions`` for whoever holds ``token``: the Rasa server of this machine."""
-    executor = ActionExecutor()
-    executor.register_package("actions")
+    skills = executor()
     routes = APIRouter()
 
     @routes.post(PATH, include_in_schema=False)
@@ -31,7 +37,7 @@ def router(token: str) -> APIRouter:
             raise Forbidden("actions are for Rasa alone")
         call: dict[str, Any] = await request.json()
         try:
-            result = await executor.run(call)
+            result = await skills.run(call)
         except ActionExecutionRejection as refused:
             return JSONResponse(
                 {"error": str(refused), "action_name": refused.action_name}, status_code=400
