@@ -1,0 +1,157 @@
+"""Who may do what: every route, seen by nobody, the holder, a colleague and a supervisor."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from handoff.desk.routes import router
+from tests.desk.world import Browser, World
+
+PEOPLE = ("lili", "wangwei", "chen")  # the holder, a colleague, a supervisor
+NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True)
+class Way:
+    """A route with what it answers to the holder, a colleague and a supervisor."""
+
+    method: str
+    path: str
+    case: str
+    answers: tuple[int, int, int]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path} [{self.case}]"
+
+
+def ways() -> list[Way]:
+    page, api = "/desk/cases/{case_id}", "/api/cases/{case_id}"
+    found = [
+        Way("GET", "/desk", "", (200, 200, 200)),
+        Way("GET", "/desk/review", "", (403, 403, 200)),
+        Way("GET", "/desk/review/{key}", "taken", (403, 403, 200)),
+        Way("GET", "/api/session", "", (200, 200, 200)),
+        Way("GET", "/api/cases", "", (200, 200, 200)),
+        Way("GET", "/desk/live", "ended", (0, 403, 0)),
+        Way("POST", "/desk/logout", "", (303, 303, 303)),
+    ]
+    for path in (page, page + "/thread", api, api + "/packet"):
+        found += [Way("GET", path, case, (200, 200, 200)) for case in ("waiting", "taken")]
+        found.append(Way("GET", path, "ended", (200, 403, 200)))
+    for root, done in ((page, 303), (api, 200)):
+        found += [
+            Way("POST", root + "/take", "waiting", (done, done, done)),
+            Way("POST", root + "/take", "taken", (done, 409, 409)),
+            Way("POST", root + "/take", "ended", (409, 409, 409)),
+            Way("POST", root + "/note", "taken", (done, done, done)),
+            Way("POST", root + "/note", "ended", (done, 403, done)),
+        ]
+        for change in ("/reply", "/hand-back", "/resolve"):
+            found += [
+                Way("POST", root + change, "taken", (done, 409, 409)),
+                Way("POST", root + change, "waiting", (409, 409, 409)),
+                Way("POST", root + change, "ended", (409, 409, 409)),
+            ]
+    return found
+
+
+WAYS = ways()
+OPEN_TO_ALL = {
+    ("GET", "/desk/login"),
+    ("POST", "/desk/login"),
+    ("GET", "/desk/language/{language}"),
+    ("POST", "/api/session"),
+}
+
+
+def case_in(world: World, state: str) -> int:
+    """A case that waits, that lili holds, or that lili has ended."""
+    case_id = world.waiting(f"customer-{next(NUMBERS)}")
+    lili = world.signed_in("lili")
+    if state != "waiting":
+        assert lili.call(f"/api/cases/{case_id}/take").status_code == 200
+    if state == "ended":
+        assert lili.call(f"/api/cases/{case_id}/resolve").status_code == 200
+    return case_id
+
+
+def address(world: World, way: Way) -> str:
+    if not way.case:
+        return way.path
+    case_id = case_in(world, way.case)
+    path = way.path.replace("{case_id}", str(case_id))
+    if "{key}" in path:
+        path = path.replace("{key}", world.key_of(case_id))
+    return f"{path}?case={case_id}" if path == "/desk/live" else path
+
+
+def use(browser: Browser, way: Way, path: str, csrf: str | None) -> Any:
+    if way.method == "GET":
+        return browser.get(path)
+    if path.startswith("/api"):
+        headers = {} if csrf is None else {"X-CSRF-Token": csrf}
+        return browser.client.post(path, json={"text": "您好"}, headers=headers)
+    form = {"text": "您好"} | ({} if csrf is None else {"csrf": csrf})
+    return browser.client.post(path, data=form)
+
+
+def test_every_route_of_the_desk_is_in_the_table(world: World) -> None:
+    listed = {(way.method, way.path) for way in WAYS} | OPEN_TO_ALL
+    found: set[tuple[str, str]] = set()
+    waiting = [router(world.desk)]
+    while waiting:
+        for route in waiting.pop().routes:
+            nested = getattr(route, "original_router", None)
+            if nested is not None:
+                waiting.append(nested)
+            elif isinstance(route, APIRoute):
+                found |= {(method, route.path) for method in route.methods or ()}
+    assert found == listed
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_each_person_gets_what_is_theirs(world: World, way: Way) -> None:
+    for login, expected in zip(PEOPLE, way.answers, strict=True):
+        if not expected:  # a stream that does not end: test_live looks at it
+            continue
+        path = address(world, way)
+        browser = world.signed_in(login)
+        assert use(browser, way, path, browser.csrf).status_code == expected, login
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_nobody_gets_in_without_signing_in(world: World, way: Way) -> None:
+    path = address(world, way)
+    answer = use(Browser(world.client(), ""), way, path, "a-guess")
+    if path.startswith("/api"):
+        assert answer.status_code == 401
+    else:
+        assert (answer.status_code, answer.headers["location"]) == (303, "/desk/login")
+
+
+CHANGES = [way for way in WAYS if way.method == "POST" and way.answers[0] in (200, 303)]
+
+
+@pytest.mark.parametrize("way", CHANGES, ids=lambda way: way.name)
+def test_a_change_without_the_pages_token_changes_nothing(world: World, way: Way) -> None:
+    path = address(world, way)
+    browser = world.signed_in("lili")
+    of_another_session = world.signed_in("lili").csrf
+    guesses = [None, "", "wrong", of_another_session]
+    if path.startswith("/desk"):
+        guesses.append("wröng")  # a header carries no such letter
+    before = browser.get("/api/cases").json()
+    for csrf in guesses:
+        assert use(browser, way, path, csrf).status_code == 403
+    assert browser.get("/api/cases").json() == before
+
+
+def test_a_page_tells_a_signed_out_browser_where_to_go_inside_htmx_too(world: World) -> None:
+    answer = world.client().get("/desk", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (204, "/desk/login")
