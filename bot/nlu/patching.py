@@ -28,8 +28,7 @@ class _PatchingLoader(Loader):
             module.__spec__.loader = self._inner
         with in_place_for(module.__name__):
             self._inner.exec_module(module)
-        patch = PATCHES.get(module.__name__)
-        if patch is not None:
+        for patch in PATCHES.get(module.__name__, ()):
             patch(module)
 
 
@@ -54,6 +53,6 @@ def install() -> None:
     if any(isinstance(finder, PatchFinder) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, PatchFinder())
-    for name, patch in PATCHES.items():
-        if name in sys.modules:
+    for name in PATCHES.keys() & sys.modules.keys():
+        for patch in PATCHES[name]:
             patch(sys.modules[name])
