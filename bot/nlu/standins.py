@@ -172,7 +172,6 @@ def install() -> None:
     sys.modules.setdefault("structlog_sentry", _sentry())
     _numpy_names()
     _packaging_names()
-    _websockets_names()
 
 
 def _numpy_names() -> None:
@@ -193,14 +192,3 @@ def _packaging_names() -> None:
 
     if not hasattr(version, "LegacyVersion"):
         version.LegacyVersion = type("LegacyVersion", (), {})  # type: ignore[attr-defined]
-
-
-def _websockets_names() -> None:
-    """websockets 11 renamed `websockets.connection`; sanic 21.12 reads the old name when it loads.
-
-    The last release under that name has no wheel for Python 3.12 and later. No web socket is ever
-    opened through Rasa here, so that the names exist is all that is asked.
-    """
-    from websockets import protocol
-
-    sys.modules.setdefault("websockets.connection", protocol)

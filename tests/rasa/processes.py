@@ -21,8 +21,6 @@ from fastapi import FastAPI
 from rasa_sdk import Action
 from rasa_sdk.executor import ActionExecutor
 
-import actions  # noqa: F401  (gives websockets the name that rasa_sdk's sanic reads)
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

