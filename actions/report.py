@@ -113,7 +113,7 @@ class ValidateReportForm(Skill):
         return before + 1
 
     def _missing(self, turn: Turn, kind: str, number: str | None) -> Fact | None:
-        if turn.intent in LEAVES_FORM or too_angry(turn):
+        if turn.intent in LEAVES_FORM or too_angry(turn) or _asks_person(turn):
             return None
         if _verdict(turn, kind, number).colour is Urgency.RED:
             return None
@@ -227,7 +227,7 @@ def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, b
     """Reason, rule, and whether the bot falls silent."""
     if threat:
         return "threat", "threat_of_regulator_media_lawyer", True
-    if turn.intent == "ask_human":
+    if turn.intent == "ask_human" or _asks_person(turn):
         return "ask_human", "customer_asked", True
     if turn.intent in CHANGES:
         return "change_request", turn.intent, True
@@ -278,6 +278,11 @@ def _story(turn: Turn) -> str:
     """What the customer has told in the form so far, in his own words."""
     told = turn.slot("report_text")
     return f"{told}\n{turn.text}" if told else turn.text
+
+
+def _asks_person(turn: Turn) -> bool:
+    """A problem told together with the wish for a person: both are heard."""
+    return turn.services.intake.asks_person(turn.text)
 
 
 def _shrug(turn: Turn) -> bool:

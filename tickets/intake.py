@@ -20,7 +20,13 @@ class Intake(Policy):
     """``policies/intake.yml``."""
 
     classes: dict[str, ClassIntake]
+    person_words: tuple[str, ...]
     tries: PositiveInt
+
+    def asks_person(self, text: str) -> bool:
+        """Whether a message asks for a person, whatever else it says."""
+        folded = text.lower()
+        return any(word in folded for word in self.person_words)
 
     def missing(self, kind: str, known: frozenset[str]) -> Fact | None:
         """The next fact to ask for, or None when all is known."""

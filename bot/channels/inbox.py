@@ -95,6 +95,4 @@ class InboxLoop:
             current = session.get_one(Inbox, row.id)
             if current.handled_at is None:
                 given_up = row.attempts >= MAX_ATTEMPTS
-                release(
-                    current, retry_at=None if given_up else clock.now() + wait, error=error
-                )
+                release(current, retry_at=None if given_up else clock.now() + wait, error=error)

@@ -74,9 +74,7 @@ class OutboxLoop:
 
     def _claim_rows(self, limit: int) -> list[Envelope]:
         with self._database.write() as session:
-            rows: list[Outbox] = claim(
-                session, Outbox, limit, LEASE, in_order_of="conversation_id"
-            )
+            rows: list[Outbox] = claim(session, Outbox, limit, LEASE, in_order_of="conversation_id")
             return [
                 Envelope(
                     row,
@@ -159,6 +157,4 @@ class OutboxLoop:
             else:
                 row.state = Delivery.FAILED
                 release(row, retry_at=None, error=str(error))
-            self._live.after_commit(
-                session, "queue", f"conversation:{row.conversation_id}"
-            )
+            self._live.after_commit(session, "queue", f"conversation:{row.conversation_id}")

@@ -46,9 +46,7 @@ _EXTRA = {
     "喎": "啊",
     "㗎": "的",
 }
-_DROPPED = frozenset(
-    {"Cf", "Mn", "Me"}
-)  # zero-width characters, variation selectors, stray marks
+_DROPPED = frozenset({"Cf", "Mn", "Me"})  # zero-width characters, variation selectors, stray marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +71,7 @@ class Normalised:
 def _simplified() -> dict[str, str]:
     """OpenCC's Traditional to Simplified characters (first reading where there are several)."""
     table = resources.files("opencc").joinpath("dictionary/TSCharacters.txt")
-    pairs = (
-        line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()
-    )
+    pairs = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())
     found = {pair[0]: pair[1].split(" ")[0] for pair in pairs if len(pair) == 2}
     return found | _EXTRA
 
@@ -88,9 +84,7 @@ def fold_character(character: str) -> str:
         return ""
     table = _simplified()
     return "".join(
-        " "
-        if part.isspace() or unicodedata.category(part) == "Cc"
-        else table.get(part, part)
+        " " if part.isspace() or unicodedata.category(part) == "Cc" else table.get(part, part)
         for part in folded
     )
 

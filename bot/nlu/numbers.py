@@ -107,10 +107,7 @@ def _upper(text: str) -> str:
 
 def _reach(upper: str, chunks: list[_Chunk], first: int) -> Iterator[int]:
     """Last chunks to try from ``first`` on: a whole number by itself, else the longest join first."""
-    if not (
-        any(c.isdigit() for c in chunks[first].text)
-        or _PREFIX.fullmatch(chunks[first].text)
-    ):
+    if not (any(c.isdigit() for c in chunks[first].text) or _PREFIX.fullmatch(chunks[first].text)):
         return
     if _COMPLETE.fullmatch(chunks[first].text):
         yield first
@@ -122,11 +119,7 @@ def _reach(upper: str, chunks: list[_Chunk], first: int) -> Iterator[int]:
         if not _GAP.fullmatch(gap) or not _digits(following):
             break
         last += 1
-        if (
-            last > first
-            and gap.strip() in ("-", "")
-            and _is_range(chunks[last - 1 : last + 1])
-        ):
+        if last > first and gap.strip() in ("-", "") and _is_range(chunks[last - 1 : last + 1]):
             break
     yield from range(last, first - 1, -1)
 
@@ -145,17 +138,11 @@ def _digits(chunk: str) -> bool:
 def _read(upper: str, chunks: list[_Chunk]) -> Number | None:
     """The number these neighbouring chunks spell, if they spell one."""
     start, end = chunks[0].start, chunks[-1].end
-    if (
-        (start
-        and upper[start - 1] == "+")
-        or (start
-        and upper[start - 1] == "("
-        and ")" in upper[start:end])
+    if (start and upper[start - 1] == "+") or (
+        start and upper[start - 1] == "(" and ")" in upper[start:end]
     ):
         start -= 1
-    joined = ("+" if upper[start] == "+" else "") + "".join(
-        chunk.text for chunk in chunks
-    )
+    joined = ("+" if upper[start] == "+" else "") + "".join(chunk.text for chunk in chunks)
     before, after = upper[max(0, start - 24) : start], upper[end : end + 8]
     for kind, value in _readings(joined, upper[start:end], before, after, upper):
         if kind == "waybill_no" and upper[end : end + 4] in ("-1-1", "-1-2"):
