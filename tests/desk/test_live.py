@@ -104,8 +104,3 @@ async def test_the_queue_is_rendered_once_for_all_who_watch(world: World) -> Non
         world.desk.live.wake("queue")
         await asyncio.wait_for(one.wait(), 3)
         assert len(rendered) == 2
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

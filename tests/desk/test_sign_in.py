@@ -11,6 +11,9 @@ from handoff.staff import LOCKOUT, SESSION_LENGTH, WRONG_PASSWORDS
 from store import clock
 from tests.desk.world import PASSWORD, World
 
+# What is looked at here does not depend on the engine.
+pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+
 
 def test_the_cookie_cannot_be_read_by_scripts_nor_sent_from_other_sites(world: World) -> None:
     answer = world.client().post("/desk/login", data={"login": "lili", "password": PASSWORD})

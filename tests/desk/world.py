@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import django_htmx
 import uvicorn
+from argon2 import PasswordHasher
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -27,10 +28,11 @@ from conversations.texts import Texts
 from handoff import repository, staff
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import STATIC, Desk, router
-from handoff.models import Case, Role
+from handoff.models import Case, Role, Staff
 from handoff.packet import Guess
 from handoff.packet import Request as Handoff
 from handoff.service import Handoffs
+from store import clock
 from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
@@ -167,6 +169,12 @@ def build(database: Database) -> World:
     return World(database, desk, Tickets(urgency, routing, ZONE), app)
 
 
+@functools.cache
+def password_hash() -> str:
+    """Hashing is slow on purpose: once is enough."""
+    return PasswordHasher().hash(PASSWORD)
+
+
 def people(database: Database) -> None:
     """The three people of every test: an agent, a colleague, a supervisor."""
     with database.write() as session:
@@ -175,9 +183,10 @@ def people(database: Database) -> None:
             ("wangwei", "王伟", Role.AGENT),
             ("chen", "陈主管", Role.SUPERVISOR),
         ):
-            staff.add(
-                session, login=login, name=name, role=role, team="first_line", password=PASSWORD
-            )
+            person = Staff(login=login, name=name, role=role, team="first_line")
+            person.password_hash = password_hash()
+            person.created_at = clock.now()
+            session.add(person)
 
 
 @contextmanager
