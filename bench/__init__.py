@@ -1,0 +1,1 @@
+"""Measurements of the whole product. Imports anything; nothing imports it."""
