@@ -19,7 +19,7 @@ class AskHuman(Skill):
 
 
 class PassOn(Skill):
-    """A change or a request that only a person may make today: goes to one with all that is known."""
+    """A change that only a person may make: goes to one with all that is known."""
 
     skill = "action_pass_on"
 

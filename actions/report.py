@@ -101,7 +101,7 @@ class ValidateReportForm(Skill):
             case lookup.Proposals(typed=number, shipments=near) if not proposals:
                 return None, propose(turn, number, [s.waybill_no for s in near], None)
             case _:
-                # Not in the record: kept as the customer wrote it, for the person who looks into it.
+                # Not in the record: kept as it was written, for the person who looks into it.
                 return lookup.canonical(typed)[:40] or None, None
 
     def _tries(self, turn: Turn) -> float:

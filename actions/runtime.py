@@ -1,4 +1,4 @@
-"""What skills work with. rasa-sdk builds every action without arguments, so it is put here at start."""
+"""What skills work with, put here at start: rasa-sdk builds every action without arguments."""
 
 from __future__ import annotations
 

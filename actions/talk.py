@@ -53,7 +53,7 @@ class CheckTicket(Skill):
 
 
 class Inform(Skill):
-    """inform, affirm, deny outside a form: the detail something asked for, or a number by itself."""
+    """inform, affirm, deny outside a form: the detail asked for, or a number by itself."""
 
     skill = "action_inform"
 

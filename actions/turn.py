@@ -87,7 +87,7 @@ class Turn:
 
     @property
     def number(self) -> str | None:
-        """The waybill this message is about: given now, or known from before and not of other goods.
+        """The waybill this message is about: given now, or known before and not of other goods.
 
         A customer who has asked about his laptop and now says the crabs are rotting means another
         parcel.

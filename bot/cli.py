@@ -94,11 +94,15 @@ def _seed(arguments: list[str]) -> int:
     parser = _parser("seed", "add shipments from a JSON or CSV file")
     parser.add_argument("--file", type=Path, required=True)
     options = parser.parse_args(arguments)
-    from bot import demo
+    from bot import seed
+    from parcels.goods import Goods
 
+    goods = Goods.from_file(ROOT / "policies" / "goods.yml")
     with _database() as database, database.write() as session:
-        count = demo.from_file(session, options.file)
-    print(f"{count} shipments stored.")
+        seeded = seed.from_file(session, options.file, goods, configuration.load().zone)
+    print(f"{seeded.count} shipments stored.")
+    if seeded.ignored:
+        print(f"Fields not used: {', '.join(seeded.ignored)} (docs/seeding.md)", file=sys.stderr)
     return 0
 
 

@@ -1,16 +1,12 @@
-"""Demo data of a first start, clearly marked, and shipments from a file."""
+"""Demo data of a first start, clearly marked as such."""
 
 from __future__ import annotations
 
-import csv
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,7 +16,6 @@ from parcels import service as parcels
 from parcels.models import GoodsClass, Shipment, Status
 from parcels.schemas import ScanIn, ShipmentIn
 from store import clock
-from store.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,40 +142,3 @@ def _demo_shipments() -> list[ShipmentIn]:
             scans=[scan(-72, Status.IN_TRANSIT, "郑州转运中心", next_place="西安转运中心")],
         ),
     ]
-
-
-def from_file(session: Session, path: Path) -> int:
-    """Add the shipments of a JSON list or a CSV with a head line; returns how many.
-
-    Invalid names the place of the first mistake; then nothing is stored.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows: Any = (
-            list(csv.DictReader(text.splitlines()))
-            if path.suffix.lower() == ".csv"
-            else json.loads(text)
-        )
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Invalid(f"{path}: {error}") from error
-    if isinstance(rows, dict):
-        rows = rows.get("shipments", [rows])
-    if not isinstance(rows, list):
-        raise Invalid(f"{path}: a list of shipments is expected")
-    for number, row in enumerate(rows, 1):
-        try:
-            parcels.store_shipment(session, ShipmentIn.model_validate(_with_scan(row)))
-        except ValidationError as error:
-            fault = error.errors()[0]
-            place = ".".join(map(str, fault["loc"]))
-            raise Invalid(f"{path}: shipment {number}, {place}: {fault['msg']}") from error
-    return len(rows)
-
-
-def _with_scan(row: Any) -> Any:
-    """A flat row (CSV) may carry its last scan in columns that begin with ``scan_``."""
-    if not isinstance(row, dict):
-        return row
-    plain = {k: v for k, v in row.items() if k and v not in ("", None)}
-    scan = {k[5:]: plain.pop(k) for k in list(plain) if k.startswith("scan_")}
-    return {**plain, "scans": [scan]} if scan else plain

