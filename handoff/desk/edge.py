@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
 from handoff.desk.words import Pages, Words, language_of
@@ -84,6 +84,27 @@ def route_class(pages: Pages) -> type[APIRoute]:
             return answer
 
     return DeskRoute
+
+
+def api_route_class(pages: Pages) -> type[APIRoute]:
+    """Routes that tell the slower of two programs who has the case (``by``); all other errors
+    are the application's to turn into JSON."""
+
+    class ApiRoute(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def answer(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except AlreadyTaken as error:
+                    message = sentence(pages.words(language_of(request)), error)
+                    facts = {"error": error.code, "message": message, "by": error.facts.get("by")}
+                    return JSONResponse(facts, error.status)
+
+            return answer
+
+    return ApiRoute
 
 
 def _failed(request: Request, pages: Pages, error: CourierError) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from handoff.desk import api, pages, sign_in, stream
-from handoff.desk.edge import route_class
+from handoff.desk.edge import api_route_class, route_class
 from handoff.desk.parts import Desk
 from handoff.desk.words import STATIC, Pages
 from handoff.review import routes as review
@@ -26,7 +26,7 @@ def router(desk: Desk) -> APIRouter:
     pages.add_routes(shown, desk, templates)
     stream.add_routes(shown, desk, templates)
     review.add_routes(shown, desk, templates)
-    programs = APIRouter(tags=["desk"])
+    programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()
     whole.include_router(shown)

@@ -77,6 +77,7 @@ def test_a_program_that_comes_second_is_told_who_has_the_case(world: World) -> N
     assert world.signed_in("wangwei").call(f"/api/cases/{case_id}/take").status_code == 200
     late = world.signed_in("lili").call(f"/api/cases/{case_id}/take")
     assert (late.status_code, late.json()["by"]) == (409, "王伟")
+    assert late.json()["message"] == "王伟 已经先接手了这位客户。"
 
 
 def test_a_reply_sent_twice_reaches_the_customer_once(world: World) -> None:

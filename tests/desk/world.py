@@ -164,7 +164,7 @@ def build(database: Database) -> World:
 
     @app.exception_handler(CourierError)
     def fail(_: Request, error: CourierError) -> JSONResponse:
-        return JSONResponse({"error": error.code, "by": error.facts.get("by")}, error.status)
+        return JSONResponse({"error": error.code}, error.status)
 
     return World(database, desk, Tickets(urgency, routing, ZONE), app)
 
