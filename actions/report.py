@@ -75,6 +75,7 @@ class ValidateReportForm(Skill):
             waybill_no=number,
             proposals=None,
             tries=self._tries(turn),
+            **({} if turn.intent in LEAVES_FORM else turn.plain_answer),
         )
         missing = self._missing(turn, kind, number)
         if missing is None:
@@ -108,7 +109,7 @@ class ValidateReportForm(Skill):
         """Answers so far that filled nothing of what was asked."""
         before = float(turn.tracker.get_slot("tries") or 0)
         asked = turn.requested
-        if not asked or turn.given_now(asked):
+        if not asked or turn.given_now(asked) or turn.plain_answer:
             return 0
         return before + 1
 
@@ -118,7 +119,7 @@ class ValidateReportForm(Skill):
         if _verdict(turn, kind, number).colour is Urgency.RED:
             return None
         intake = turn.services.intake
-        refused = turn.requested if turn.intent in NO_ANSWER or _shrug(turn) else None
+        refused = turn.requested if turn.intent in NO_ANSWER or turn.shrugs else None
         if self._tries(turn) >= intake.tries:
             return None
         shipment = parcels.by_waybill(turn.session, number) if number else None
@@ -127,6 +128,7 @@ class ValidateReportForm(Skill):
             "goods": turn.slot("goods") or (shipment.goods if shipment else None),
             "amount": turn.slot("amount"),
             "detail": turn.requested == "detail" or len(turn.text) > 60,
+            **turn.plain_answer,
         }
         given: set[str] = {name for name, value in known.items() if value}
         given |= set(turn.tracker.get_slot("not_known") or [])
@@ -283,11 +285,6 @@ def _story(turn: Turn) -> str:
 def _asks_person(turn: Turn) -> bool:
     """A problem told together with the wish for a person: both are heard."""
     return turn.services.intake.asks_person(turn.text)
-
-
-def _shrug(turn: Turn) -> bool:
-    """ "I don't know", "no number": an answer, and the fact is not asked again."""
-    return any(word in turn.text.lower() for word in turn.say("report.shrugs").split("|"))
 
 
 def _unknown_button(turn: Turn, missing: Fact) -> tuple[Button, ...]:

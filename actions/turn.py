@@ -26,6 +26,10 @@ FORM = "report_form"
 """The form that every report_* intent runs."""
 FACTS = ("waybill_no", "goods", "amount", "time", "place", "phone", "courier_name", "ticket_no")
 
+PLAIN = ("goods", "amount")
+"""Facts whose plain answer is understood by the question."""
+LONGEST_PLAIN = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -122,6 +126,24 @@ class Turn:
         """The fact the form asked for last."""
         return self.slot("requested_slot") if self.in_form else None
 
+    @property
+    def shrugs(self) -> bool:
+        """ "I don't know", "no number": an answer, and the fact is not asked again."""
+        return any(word in self.text.lower() for word in self.say("report.shrugs").split("|"))
+
+    @property
+    def plain_answer(self) -> dict[str, str]:
+        """The fact the form asked for, if nothing was recognised: a short answer as it is.
+
+        What parcels hold can be learned only so far, and nobody likes to be asked the same again.
+        """
+        fact = self.requested
+        if fact not in PLAIN or self.given_now(fact) or self.intent == "deny" or self.shrugs:
+            return {}
+        if len(self.text) > LONGEST_PLAIN or (fact == "amount" and not _counts(self.text)):
+            return {}
+        return {fact: self.text}
+
     def learned(self) -> tuple[Learned, ...]:
         """Every fact with the message it came from, then what the record adds."""
         origin: tuple[int | None, datetime | None] = (None, None)
@@ -148,6 +170,10 @@ class Turn:
                 if value and name not in found:
                     found[name] = Learned(name, str(value), "record", None, None)
         return tuple(found.values())
+
+
+def _counts(text: str) -> bool:
+    return any(map(str.isnumeric, text))
 
 
 def open_turn(tracker: Tracker, session: Session, available: Services) -> Turn:

@@ -209,6 +209,35 @@ async def test_who_has_no_number_is_not_asked_twice(run: Run) -> None:
     assert second.slots["requested_slot"] is None
 
 
+@pytest.mark.parametrize(
+    ("words", "intent"), [("a tea set", "inform"), ("a vase", "report_damage")]
+)
+async def test_a_plain_answer_needs_no_recognised_goods(
+    run: Run, database: Database, words: str, intent: str
+) -> None:
+    unknown = "YT3141592653589"
+    first = await run(
+        "validate_report_form", "it is broken", "report_damage", entities={"waybill_no": unknown}
+    )
+    assert first.slots["requested_slot"] == "goods"
+    slots = first.slots | {"waybill_no": unknown}
+    second = await run("validate_report_form", words, intent, slots=slots, form=True)
+    assert second.slots["requested_slot"] is None
+    await run("action_open_ticket", words, intent, slots=slots | second.slots, form=True)
+    with database.read() as session:
+        opened = tickets.open_like(session, "report_damage", waybill_no=unknown, conversation_id=0)
+        assert opened is not None
+        assert opened.goods == words
+
+
+async def test_a_shrug_is_no_name_of_goods(run: Run) -> None:
+    first = await run(
+        "validate_report_form", "碎了", "report_damage", entities={"waybill_no": "YT3141592653589"}
+    )
+    second = await run("validate_report_form", "不清楚", "inform", slots=first.slots, form=True)
+    assert second.slots.get("goods") is None
+
+
 async def test_red_asks_nothing(run: Run) -> None:
     told = await run("validate_report_form", "螃蟹都臭了", "report_perishable")
     assert told.slots["requested_slot"] is None
