@@ -1,7 +1,7 @@
-"""Libraries that Rasa loads with its own modules but uses only to train or to draw.
+"""Libraries that Rasa loads with its own modules but uses only to train, to draw or to chat.
 
-A server that answers customers never trains and never draws, yet would pay for scikit-learn and
-matplotlib: 80 MB of memory and half a second of its start. While one of the modules below is being
+A server that answers customers does none of these, yet would pay for scikit-learn, matplotlib and
+questionary: 90 MB of memory and half a second of its start. While one of the modules below is being
 loaded, it is handed names that fetch the real thing when they are first called.
 """
 
@@ -23,6 +23,10 @@ DEFERRED: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "rasa.nlu.classifiers.logistic_regression_classifier": {
         "sklearn.linear_model": ("LogisticRegression",)
+    },
+    "rasa.core.channels.console": {
+        "questionary": ("Question", "select", "text"),
+        "prompt_toolkit.styles": ("Style",),
     },
     "rasa.utils.plotting": {
         "matplotlib": ("get_backend", "use"),
