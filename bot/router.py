@@ -122,7 +122,8 @@ class Router:
         message = session.get_one(Message, row.message_id)
         for number in find_numbers(normalise(message.text).text):
             if number.kind == "waybill_no":
-                self._handoffs.learn_waybill(session, conversation, canonical(number.value))
+                waybill_no = canonical(number.value)
+                self._handoffs.learn_waybill(session, conversation, waybill_no, message)
         case = open_case(session, conversation.id)
         before = record.last_of_ours(session, conversation.id)
         if case is None or (before and clock.now() - before.created_at < QUIET):

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from conversations import repository as record
-from conversations.models import Conversation, Kind
+from conversations.models import Conversation, Kind, Message
 from conversations.schemas import Capabilities
 from parcels import repository as parcels
 from parcels.service import whereabouts
@@ -228,11 +228,23 @@ def build(
     )
 
 
-def with_parcel(session: Session, packet: dict[str, Any], waybill_no: str) -> dict[str, Any]:
-    """The stored packet with a parcel that became known later; one that is there already stays."""
+def with_parcel(
+    session: Session, packet: dict[str, Any], waybill_no: str, told: Message
+) -> dict[str, Any]:
+    """The stored packet with a parcel that ``told`` made known; one that is there already stays."""
     if packet.get("parcel"):
         return packet
-    return packet | {"parcel": _parcel(session, waybill_no).model_dump(mode="json")}
+    slot = Slot(
+        name="waybill_no",
+        value=waybill_no,
+        source="customer",
+        message_id=told.id,
+        at=told.created_at,
+    )
+    return packet | {
+        "parcel": _parcel(session, waybill_no).model_dump(mode="json"),
+        "slots": [*packet["slots"], slot.model_dump(mode="json")],
+    }
 
 
 def replies_left(session: Session, conversation_id: int, can: Capabilities) -> int | None:

@@ -149,7 +149,9 @@ class Handoffs:
         ).model_dump(mode="json")
         self._wake(session, conversation)
 
-    def learn_waybill(self, session: Session, conversation: Conversation, waybill_no: str) -> None:
+    def learn_waybill(
+        self, session: Session, conversation: Conversation, waybill_no: str, told: Message
+    ) -> None:
         """A number the customer gives while he waits: into the ticket and the packet."""
         case = repository.open_case(session, conversation.id)
         if case is None:
@@ -157,7 +159,7 @@ class Handoffs:
         if case.ticket_id is not None:
             ticket = session.get_one(Ticket, case.ticket_id)
             ticket.waybill_no = ticket.waybill_no or waybill_no
-        case.packet = packets.with_parcel(session, case.packet, waybill_no)
+        case.packet = packets.with_parcel(session, case.packet, waybill_no, told)
         self._wake(session, conversation)
 
     def take(self, session: Session, case_id: int, person: SignedIn) -> Case:
