@@ -250,7 +250,7 @@ class ChannelContract:
         await desk.work()
         await desk.write("m-000001", "hello")
         await desk.settled()
-        assert "".join((await desk.shown())).replace(" ", "") == long.replace(" ", "")
+        assert "".join(await desk.shown()).replace(" ", "") == long.replace(" ", "")
 
     async def test_choices_arrive(self, desk: Desk) -> None:
         desk.house.says = lambda _: [("which?", (Button("this", "I mean this"),))]
@@ -321,8 +321,9 @@ class ChannelContract:
         desk.platform.fail("hang")
         await desk.work()
         await desk.write("m-000001", "hello")
-        while await desk.shown() == []:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while await desk.shown() == []:
+                await asyncio.sleep(0.01)
         await desk.kill()
         desk.start()
         await desk.work()
