@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 RENDERED = "desk:rendered"
 QUIET = 0.15
-"""Seconds after a rendering in which further changes are gathered into one."""
+"""Seconds after a rendering, at least, in which further changes are gathered into one."""
 SWEEP = 5.0
 """Seconds after which the queue is looked at although nothing woke us."""
 
@@ -52,6 +53,7 @@ class QueueFeed:
         with self._live.listen("queue") as woken:
             while True:
                 woken.clear()
+                began = time.monotonic()
                 try:
                     fragments = await run_in_threadpool(self._render)
                 except SQLAlchemyError:
@@ -60,7 +62,8 @@ class QueueFeed:
                     if fragments != self.fragments:
                         self.fragments = fragments
                         self._live.wake(RENDERED)
-                await asyncio.sleep(QUIET)
+                # A long queue under fire may take a quarter of a core, not all of it.
+                await asyncio.sleep(max(QUIET, 3 * (time.monotonic() - began)))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), SWEEP)
 

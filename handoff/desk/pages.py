@@ -61,7 +61,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         )
         return page(html, 200, **headers)
 
-    def thread(request: Request, session: Session, person: SignedIn, case_id: int) -> views.Opened:
+    def thread(session: Session, person: SignedIn, case_id: int) -> views.Opened:
         case = desk.handoffs.case(session, case_id)
         may_open(person, case)
         return views.opened(session, case, person)
@@ -92,15 +92,11 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
     def show_thread(
         request: Request, case_id: CaseId, seen: str = "", standing: str = ""
     ) -> Response:
-        """The thread's content; nothing if unchanged; the whole desk if the case moved on."""
+        """The thread's content; nothing if unchanged, or if the page must be fetched as a whole."""
         with desk.database.read() as session:
-            person = looking(session, request)
-            opened = thread(request, session, person, case_id)
-            if standing and standing != opened.standing:
-                return whole(
-                    request, session, person, case_id,
-                    HX_Retarget="#desk", HX_Reselect="#desk", HX_Reswap="outerHTML",
-                )  # fmt: skip
+            opened = thread(session, looking(session, request), case_id)
+        if standing and standing != opened.standing:
+            return Response(status_code=204, headers={"HX-Trigger": "desk:stale"})
         if seen == opened.version:
             return Response(status_code=204)
         return thread_page(request, opened, sent=False)
@@ -110,7 +106,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         with desk.database.write() as session:
             person = changing(session, request, csrf)
             desk.handoffs.take(session, case_id, person)
-            name = name_of(request, thread(request, session, person, case_id))
+            name = name_of(request, thread(session, person, case_id))
             return _after(request, session, person, case_id, "case.taken_toast", name=name)
 
     @router.post("/desk/cases/{case_id}/reply")
@@ -124,7 +120,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         with desk.database.write() as session:
             person = changing(session, request, csrf)
             desk.handoffs.reply(session, case_id, person, text, key or ids.new_key())
-            opened = thread(request, session, person, case_id)
+            opened = thread(session, person, case_id)
         if not is_htmx(request):
             return RedirectResponse(f"/desk/cases/{case_id}", 303)
         return thread_page(request, opened, sent=True)
@@ -140,7 +136,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             person = changing(session, request, csrf)
             may_open(person, desk.handoffs.case(session, case_id))
             desk.handoffs.note(session, case_id, person, text)
-            opened = thread(request, session, person, case_id)
+            opened = thread(session, person, case_id)
         if not is_htmx(request):
             return RedirectResponse(f"/desk/cases/{case_id}", 303)
         toast = told(pages.words(language_of(request))("case.note_toast"))

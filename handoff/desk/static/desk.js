@@ -85,7 +85,7 @@
 
   // The queue is the same for everybody; what is mine is shown here -----------------------------
   function arrange() {
-    const queue = $("#queue");
+    const queue = $("#queue .groups");
     if (!queue) return;
     const mine = $(`.group[data-staff="${words.me}"]`, queue);
     if (mine) {
