@@ -68,19 +68,19 @@ class Words:
         tail = re.sub(r"[^A-Za-z0-9]", "", key)[-4:].upper()
         return name or self("guest", tail=tail)
 
-    def found(self, text: str, query: str, around: int = 60) -> Markup:
+    def found(self, text: str, query: str, before: int = 16, after: int = 90) -> Markup:
         """An excerpt with the searched words marked; everything else stays text."""
         at = text.casefold().find(query.strip().casefold())
         if at < 0:
-            return escape(text[: around * 2])
+            return escape(text[: before + after])
         end = at + len(query.strip())
-        head, tail = text[max(at - around, 0) : at], text[end : end + around]
+        head, tail = text[max(at - before, 0) : at], text[end : end + after]
         return Markup("{}{}<mark>{}</mark>{}{}").format(
-            "…" if at > around else "",
+            "…" if at > before else "",
             head,
             text[at:end],
             tail,
-            "…" if end + around < len(text) else "",
+            "…" if end + after < len(text) else "",
         )
 
 
