@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from handoff import repository
 from handoff.models import Role, Staff, StaffSession
 from store import clock, ids
+from store.engine import Database
 from store.errors import Conflict, Forbidden, Invalid, LockedOut, NotSignedIn, WrongPassword
 
 SESSION_LENGTH = timedelta(hours=12)
@@ -83,32 +84,36 @@ def add_or_reset(
     return staff
 
 
-def check_password(session: Session, login: str, password: str) -> Staff:
-    """The account, or WrongPassword (whichever was wrong), or LockedOut after too many tries.
+def sign_in(database: Database, login: str, password: str) -> str:
+    """The secret of a new session; WrongPassword (whichever was wrong), or LockedOut.
 
-    Takes the same time for unknown logins. A wrong try is counted in the caller's transaction,
-    which must therefore be committed although this raises: see ``routes``.
+    The hash is compared outside any transaction, because it takes long on purpose and nobody may
+    wait for it; unknown logins take as long. A wrong try is counted and outlives the failure.
     """
-    staff = repository.staff_by_login(session, login)
-    at = clock.now()
-    if staff is not None and staff.locked_until and staff.locked_until > at:
-        raise LockedOut(until=staff.locked_until)
-    try:
-        _hasher.verify(staff.password_hash if staff else _NOBODY, password)
-    except (VerifyMismatchError, InvalidHashError):
-        matches = False
-    else:
-        matches = staff is not None
-    if staff is None or not matches:
-        if staff is not None:
-            staff.wrong_passwords += 1
-            if staff.wrong_passwords >= WRONG_PASSWORDS:
-                staff.locked_until = at + LOCKOUT
-                staff.wrong_passwords = 0
+    with database.read() as session:
+        staff = repository.staff_by_login(session, login)
+        known = (staff.id, staff.password_hash, staff.locked_until) if staff else None
+    if known and known[2] and known[2] > clock.now():
+        raise LockedOut(until=known[2])
+    matches = _matches(known[1] if known else _NOBODY, password)
+    if known is None:
         raise WrongPassword
-    staff.wrong_passwords = 0
-    staff.locked_until = None
-    return staff
+    with database.write() as session:
+        staff = session.get_one(Staff, known[0])
+        if matches and staff.password_hash == known[1]:
+            staff.wrong_passwords, staff.locked_until = 0, None
+            return begin_session(session, staff)
+        staff.wrong_passwords += 1
+        if staff.wrong_passwords >= WRONG_PASSWORDS:
+            staff.wrong_passwords, staff.locked_until = 0, clock.now() + LOCKOUT
+    raise WrongPassword
+
+
+def _matches(password_hash: str, password: str) -> bool:
+    try:
+        return _hasher.verify(password_hash, password)
+    except (VerifyMismatchError, InvalidHashError):
+        return False
 
 
 def begin_session(session: Session, staff: Staff) -> str:

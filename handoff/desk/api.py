@@ -15,7 +15,7 @@ from handoff import staff
 from handoff.desk import views
 from handoff.desk.edge import CaseId
 from handoff.desk.parts import Desk, changing, from_elsewhere, looking, may_open
-from handoff.desk.sign_in import keep_session, sign_in
+from handoff.desk.sign_in import keep_session
 from handoff.staff import SignedIn
 from store import ids
 from store.errors import Forbidden
@@ -48,7 +48,7 @@ def add_routes(router: APIRouter, desk: Desk) -> None:
     def enter(request: Request, response: Response, given: Credentials) -> dict[str, Any]:
         if from_elsewhere(request):
             raise Forbidden("sign-in from another site", why="csrf")
-        secret = sign_in(desk, given.login, given.password)
+        secret = staff.sign_in(desk.database, given.login, given.password)
         keep_session(desk, response, secret)
         with desk.database.read() as session:
             return _person(staff.signed_in(session, secret))

@@ -20,25 +20,9 @@ from handoff.desk.parts import (
     secret_of,
 )
 from handoff.desk.words import Pages, language_of
-from store.errors import CourierError, LockedOut, NotFound, NotSignedIn, WrongPassword
+from store.errors import LockedOut, NotFound, NotSignedIn, WrongPassword
 
 YEAR = 365 * 24 * 3600
-
-
-def sign_in(desk: Desk, login: str, password: str) -> str:
-    """The secret of a new session. Raises WrongPassword or LockedOut, the try being counted."""
-    failure: CourierError | None = None
-    secret = ""
-    with desk.database.write() as session:
-        try:
-            person = staff.check_password(session, login.strip()[:40], password[:1000])
-            secret = staff.begin_session(session, person)
-        except (WrongPassword, LockedOut) as error:
-            # Kept until the block has committed: the count of wrong tries must outlive it.
-            failure = error
-    if failure is not None:
-        raise failure
-    return secret
 
 
 def keep_session(desk: Desk, response: Response, secret: str) -> None:
@@ -82,7 +66,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         if from_elsewhere(request):
             return form(request, w("login.foreign"), status=403)
         try:
-            secret = sign_in(desk, login, password)
+            secret = staff.sign_in(desk.database, login.strip(), password)
         except WrongPassword as error:
             return form(request, w("login.wrong"), login, error.status)
         except LockedOut as error:
