@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from conversations import repository as record
-from conversations.models import Conversation, Kind, Message
+from conversations.models import Conversation, Kind
 from conversations.schemas import Capabilities
 from parcels import repository as parcels
 from parcels.service import whereabouts
@@ -181,7 +181,11 @@ def build(
     """Gather the packet for a conversation as it stands now."""
     customer = record.customer_of(session, conversation)
     earlier = record.earlier_conversations(session, conversation, EARLIER)
-    ticket = session.get(Ticket, request.ticket_id) if request.ticket_id else None
+    ticket = (
+        session.get(Ticket, request.ticket_id)
+        if request.ticket_id
+        else tickets.open_of_conversation(session, conversation.id)
+    )
     waybill = request.waybill_no or (ticket.waybill_no if ticket else None)
     return Packet(
         conversation=conversation.key,
@@ -198,7 +202,7 @@ def build(
             Slot(name=s.slot, value=s.value, source=s.source, message_id=s.message_id, at=s.at)
             for s in request.learned
         ],
-        parcel=_parcel(session, waybill) if waybill else None,
+        parcel=parcel_card(session, waybill) if waybill else None,
         ticket=_ticket(ticket) if ticket else None,
         promises=[
             Promised(kind=p.kind, due_at=p.due_at, made_at=p.made_at, kept_at=p.kept_at)
@@ -228,25 +232,6 @@ def build(
     )
 
 
-def with_parcel(
-    session: Session, packet: dict[str, Any], waybill_no: str, told: Message
-) -> dict[str, Any]:
-    """The stored packet with a parcel that ``told`` made known; one that is there already stays."""
-    if packet.get("parcel"):
-        return packet
-    slot = Slot(
-        name="waybill_no",
-        value=waybill_no,
-        source="customer",
-        message_id=told.id,
-        at=told.created_at,
-    )
-    return packet | {
-        "parcel": _parcel(session, waybill_no).model_dump(mode="json"),
-        "slots": [*packet["slots"], slot.model_dump(mode="json")],
-    }
-
-
 def replies_left(session: Session, conversation_id: int, can: Capabilities) -> int | None:
     """How many messages the channel still carries before the customer writes again."""
     if can.reply_quota is None:
@@ -254,7 +239,7 @@ def replies_left(session: Session, conversation_id: int, can: Capabilities) -> i
     return max(can.reply_quota - record.sent_since_customer_wrote(session, conversation_id), 0)
 
 
-def _parcel(session: Session, waybill_no: str) -> Parcel:
+def parcel_card(session: Session, waybill_no: str) -> Parcel:
     shipment = parcels.by_waybill(session, waybill_no)
     if shipment is None:
         return Parcel(waybill_no=waybill_no, known=False)

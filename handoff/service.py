@@ -17,7 +17,7 @@ from conversations.models import Audience, Author, Conversation, Holder, Kind, M
 from conversations.schemas import MAX_TEXT, Capabilities, Outbound
 from conversations.texts import Texts
 from handoff import packet as packets
-from handoff import repository
+from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
 from handoff.staff import SignedIn
 from store import clock
@@ -143,10 +143,8 @@ class Handoffs:
             )
         if request.ticket_id is not None:
             case.ticket_id = request.ticket_id
-        customer = record.customer_of(session, conversation)
-        case.packet = packets.build(
-            session, conversation, request, self._capabilities(customer.channel)
-        ).model_dump(mode="json")
+        can = self._capabilities(record.customer_of(session, conversation).channel)
+        case.packet = packet_changes.renewed(session, conversation, case, request, can)
         self._wake(session, conversation)
 
     def learn_waybill(
@@ -159,7 +157,7 @@ class Handoffs:
         if case.ticket_id is not None:
             ticket = session.get_one(Ticket, case.ticket_id)
             ticket.waybill_no = ticket.waybill_no or waybill_no
-        case.packet = packets.with_parcel(session, case.packet, waybill_no, told)
+        case.packet = packet_changes.with_parcel(session, case.packet, waybill_no, told)
         self._wake(session, conversation)
 
     def take(self, session: Session, case_id: int, person: SignedIn) -> Case:

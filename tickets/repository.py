@@ -44,6 +44,16 @@ def of_conversation(session: Session, conversation_id: int) -> Sequence[Ticket]:
     ).all()
 
 
+def open_of_conversation(session: Session, conversation_id: int) -> Ticket | None:
+    """The newest unfinished ticket that was opened in this conversation."""
+    return session.scalar(
+        select(Ticket)
+        .where(Ticket.conversation_id == conversation_id, Ticket.state.not_in(FINISHED))
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
+
+
 def of_customer(session: Session, customer_id: int, limit: int = 20) -> Sequence[Ticket]:
     """This customer's tickets, newest first."""
     return session.scalars(

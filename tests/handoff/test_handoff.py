@@ -23,6 +23,7 @@ from tests import rooms
 from tests.rooms import Rooms
 from tickets import repository as tickets
 from tickets.models import Urgency
+from tickets.service import Complaint
 
 
 @pytest.fixture
@@ -215,3 +216,58 @@ def test_the_packet_holds_everything_already_known(
     assert (packet.channel.name, packet.channel.reply_quota) == ("web", 5)
     assert [episode.last_words for episode in packet.earlier] == ["上次也是你们"]
     assert [entry.text for entry in packet.transcript] == ["SF1234567890123 花瓶碎了，转人工"]
+
+
+def test_a_further_request_forgets_nothing_and_calms_nothing(
+    house: Rooms, session: Session
+) -> None:
+    conversation = rooms.said(session, "花瓶碎了")
+    opened = house.tickets.open(
+        session,
+        Complaint(
+            idempotency_key="in:1",
+            kind="report_damage",
+            conversation_id=conversation.id,
+            customer_id=conversation.customer_id,
+            description="花瓶碎了",
+            waybill_no="ZT5566778899001",
+        ),
+    )
+    learned = (Learned("waybill_no", "ZT5566778899001", "customer", None, None),)
+    house.handoffs.request(
+        session,
+        conversation,
+        rooms.request(
+            Urgency.ORANGE,
+            ticket_id=opened.ticket.id,
+            learned=learned,
+            guesses=(Guess("report_damage", 0.9),),
+        ),
+        hold=False,
+    )
+    case = house.handoffs.request(session, conversation, rooms.request(reason="bot_down")).case
+    packet = Packet.model_validate(case.packet)
+    assert packet.reason == "bot_down"
+    assert packet.urgency.colour == Urgency.ORANGE
+    assert packet.ticket is not None
+    assert packet.ticket.number == opened.ticket.number
+    assert [slot.value for slot in packet.slots] == ["ZT5566778899001"]
+    assert [guess.name for guess in packet.intents] == ["report_damage"]
+
+
+def test_a_new_case_knows_the_ticket_that_is_still_open(house: Rooms, session: Session) -> None:
+    conversation = rooms.said(session, "花瓶碎了")
+    opened = house.tickets.open(
+        session,
+        Complaint(
+            idempotency_key="in:1",
+            kind="report_damage",
+            conversation_id=conversation.id,
+            customer_id=conversation.customer_id,
+            description="花瓶碎了",
+        ),
+    )
+    case = house.handoffs.request(session, conversation, rooms.request()).case
+    packet = Packet.model_validate(case.packet)
+    assert packet.ticket is not None
+    assert packet.ticket.number == opened.ticket.number
