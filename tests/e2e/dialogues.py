@@ -1,9 +1,10 @@
 """Dialogues as data: what a customer says, and what is expected of the answer and the record.
 
 ``dialogues/<language>.yml`` is a list of ``{name, parcels?, turns: [{says, then}]}``. Parcels are
-stored before the dialogue under numbers of their own: ``{late}`` stands for the number, ``{late:slip}``
-for one with a slip of the finger, ``{late:spaced}`` for the same number written otherwise. ``{ticket}``
-is the number of the newest ticket. What may stand under ``then`` is told by ``Then``.
+stored before the dialogue under numbers of their own: ``{a}`` stands for the number of parcel
+``a``, ``{a:slip}`` for one with a slip of the finger, ``{a:spaced}`` for the same number written
+otherwise. ``{ticket}`` is the number of the newest ticket. What may stand under ``then`` is told
+by ``Then``.
 """
 
 from __future__ import annotations
@@ -109,7 +110,9 @@ def shipment(given: Mapping[str, str]) -> ShipmentIn:
             "recipient_phone": "13800001111",
             "eta_to": now + due if due else None,
             "scans": [
-                ScanIn(at=now + since, status=status, place="武汉转运中心", next_place="郑州转运中心")
+                ScanIn(
+                    at=now + since, status=status, place="武汉转运中心", next_place="郑州转运中心"
+                )
                 if status == Status.IN_TRANSIT
                 else ScanIn(at=now + since, status=status, place="北京朝阳网点")
             ],
@@ -236,7 +239,9 @@ class _Check:
         if self.then.tickets is not None and kinds != self.then.tickets:
             return f"tickets {kinds}, expected {self.then.tickets}"
         newest = self.known.tickets[-1] if self.known.tickets else None
-        if self.then.contacts is not None and (newest is None or newest.contacts != self.then.contacts):
+        if self.then.contacts is not None and (
+            newest is None or newest.contacts != self.then.contacts
+        ):
             return f"contacts {newest and newest.contacts}, expected {self.then.contacts}"
         if self.then.waybill is not None:
             wanted = _filled(self.then.waybill, self.numbers, self.known)

@@ -1,4 +1,4 @@
-"""A whole installation for tests: real service, real Rasa with the trained model, its own folder."""
+"""A whole installation for tests: real service, real Rasa, the trained model, its own folder."""
 
 from __future__ import annotations
 

@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
-from bot import demo
+from parcels import service as parcels
 from tests.e2e import dialogues
 from tests.e2e.dialogues import Dialogue
 from tests.e2e.house import House
-
-pytestmark = pytest.mark.slow
 
 ALL = [dialogue for language in ("zh", "en") for dialogue in dialogues.read(language)]
 
 
 @pytest.fixture(scope="module")
-def parcels(house: House, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Mapping[str, str]]:
-    """The numbers of every dialogue's own parcels, stored as ``./courier seed --file`` does."""
+def numbers(house: House) -> Mapping[str, Mapping[str, str]]:
+    """The numbers of every dialogue's own parcels, by the dialogue's and the parcel's names."""
     made = {str(d): {n: dialogues.shipment(g) for n, g in d.parcels.items()} for d in ALL}
-    path = tmp_path_factory.mktemp("seed") / "parcels.json"
-    rows = [given.model_dump(mode="json") for each in made.values() for given in each.values()]
-    path.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     with house.database.write() as session:
-        assert demo.from_file(session, path) == len(rows)
+        for each in made.values():
+            for given in each.values():
+                parcels.store_shipment(session, given)
     return {name: {n: g.waybill_no for n, g in each.items()} for name, each in made.items()}
 
 
 @pytest.mark.parametrize("dialogue", ALL, ids=str)
 def test_dialogue(
-    house: House, parcels: Mapping[str, Mapping[str, str]], dialogue: Dialogue
+    house: House, numbers: Mapping[str, Mapping[str, str]], dialogue: Dialogue
 ) -> None:
-    dialogues.play(house, dialogue, parcels[str(dialogue)])
+    dialogues.play(house, dialogue, numbers[str(dialogue)])
