@@ -154,6 +154,8 @@ class Router:
                 "text": entry.text,
                 "timestamp": entry.created_at.timestamp(),
                 "metadata": {"message_id": entry.id, "author": entry.author},
+                # Rasa refuses a user event without: nobody has read these words for an intent.
+                "parse_data": {"intent": {}, "entities": [], "intent_ranking": []},
             }
             for entry in people
         ]

@@ -86,7 +86,7 @@ class Chat:
 
     def lines(self) -> list[str]:
         """Every bubble, in order."""
-        return self.page.locator("#messages li.message .bubble").all_inner_texts()
+        return self.page.locator("#messages li.message .bubble").all_text_contents()
 
     def shows_exactly(self, lines: list[str]) -> None:
         """Until the bubbles are these, each once and in order."""

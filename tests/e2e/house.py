@@ -277,12 +277,16 @@ def lent(settings: Settings) -> Settings:
 def eventually(
     look: Callable[[], Found | None], what: str, *, seconds: float = 15, every: float = 0.1
 ) -> Found:
-    """The first truthy answer of ``look``; fails with ``what`` was awaited after ``seconds``."""
+    """The first truthy answer of ``look`` (a failed assertion in it counts as none); fails after
+    ``seconds`` with ``what`` was awaited."""
     ends = time.monotonic() + seconds
+    fault = ""
     while True:
-        found = look()
-        if found:
-            return found
+        try:
+            if found := look():
+                return found
+        except AssertionError as error:
+            fault = f": {error}"
         if time.monotonic() > ends:
-            pytest.fail(f"no sign of {what} after {seconds:.0f} s")
+            pytest.fail(f"no sign of {what} after {seconds:.0f} s{fault}")
         time.sleep(every)
