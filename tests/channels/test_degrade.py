@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -10,7 +12,7 @@ from bot.channels.degrade import degrade, split
 from conversations.schemas import Button, Capabilities
 
 CHOICES = (Button("改时间", "我想改时间"), Button("Pick it up", "I pick it up"))
-UNITS = {
+UNITS: dict[str, Callable[[str], int]] = {
     "characters": len,
     "utf16": lambda text: len(text.encode("utf-16-le")) // 2,
     "bytes": lambda text: len(text.encode()),

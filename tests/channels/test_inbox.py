@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.channels import inbox
+from conversations import repository as record
 from conversations.models import Inbox
 from conversations.schemas import Inbound
 from store import clock
@@ -167,3 +169,39 @@ async def test_the_sweep_finds_what_no_wake_up_told(house: House) -> None:
         await stranger.inbox.accept(written(1))
         await until(house.idle)
     assert house.handled
+
+
+async def test_a_reader_who_follows_by_id_misses_nothing(house: House) -> None:
+    """Several writers of one conversation: ids become visible in the order they are given."""
+    receipt = await house.inbox.accept(written(0))
+    seen: list[int] = []
+    over = threading.Event()
+
+    def read() -> None:
+        cursor = 0
+        while True:
+            last_round = over.is_set()
+            with house.database.read() as session:
+                found = record.messages(session, receipt.conversation_id, after=cursor)
+            seen.extend(message.id for message in found)
+            cursor = seen[-1] if seen else 0
+            if last_round:
+                return
+
+    def write(writer: int) -> None:
+        for number in range(40):
+            house.post(receipt.conversation_id, f"{writer}:{number}", f"{writer} {number}")
+
+    reader = asyncio.create_task(asyncio.to_thread(read))
+    await asyncio.gather(*(asyncio.to_thread(write, writer) for writer in range(4)))
+    over.set()
+    await reader
+    assert len(seen) == len(set(seen)) == 161
+
+
+async def test_a_loop_that_is_woken_while_it_is_stopped_stops(house: House) -> None:
+    for _ in range(50):
+        async with asyncio.timeout(5), house.at_work():
+            await asyncio.sleep(0.002)
+            house.live.wake("inbox")
+            house.live.wake("outbox")

@@ -92,7 +92,7 @@ async def test_a_long_message_that_stops_half_way_goes_on_with_the_next_part(
     platform = FakePlatform(drops_repeats=False)
     house = connected(database, platform)
     conversation = await known(house)
-    sentences = [f"这是第 {n} 句话，" + "很长" * 50 + "。" for n in range(3)]
+    sentences = [f"这是第 {n} 句话，" + "很长" * 55 + "。" for n in range(3)]
     house.post(conversation, "k", "".join(sentences))
 
     receive = platform.receive

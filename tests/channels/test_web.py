@@ -144,7 +144,7 @@ async def test_without_a_session_there_is_nothing(
     http: httpx.AsyncClient, method: str, path: str, cookie: str
 ) -> None:
     reply = await http.request(
-        method, path, headers={"cookie": f"{COOKIE}={cookie}".encode()}, json={}
+        method, path, headers={b"cookie": f"{COOKIE}={cookie}".encode()}, json={}
     )
     assert reply.status_code == 401
     assert reply.json()["error"] == "not_signed_in"
@@ -357,11 +357,11 @@ class Stream:
                 elif field == "id":
                     number = value
                 elif not line and name:
-                    event = json.loads(data) if data else {}
+                    event: dict[str, Any] = json.loads(data) if data else {}
                     self.seen.append((name, event, number))
                     if name == kind:
                         assert kind != "message" or number == str(event["id"])
-                        return event  # type: ignore[no-any-return]
+                        return event
                     name, data, number = "", "", ""
         raise AssertionError("the stream ended")
 

@@ -116,7 +116,8 @@ class ConsoleChannel:
                         topics = (found.topic,)
                         break
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), min(SWEEP_SECONDS, left))
+                        async with asyncio.timeout(min(SWEEP_SECONDS, left)):
+                            await woken.wait()
 
     def _read(self, name: str, inbox_id: int | None, after: int | None) -> Answers:
         with self._database.read() as session:

@@ -108,7 +108,8 @@ class Streams:
                         break
                     if len(view.messages) < AT_ONCE:
                         with suppress(TimeoutError):
-                            await asyncio.wait_for(woken.wait(), SWEEP_SECONDS)
+                            async with asyncio.timeout(SWEEP_SECONDS):
+                                await woken.wait()
 
 
 def _topics(address: str, view: View) -> tuple[str, ...]:
