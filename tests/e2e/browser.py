@@ -148,10 +148,14 @@ class Desk:
 
 
 def assert_accessible(page: Page) -> None:
-    """No finding of axe-core, and nothing wider than the screen."""
+    """No finding of axe-core, and nothing that sticks out of the screen."""
     # A bubble that is just fading in has no contrast yet.
     page.evaluate(_STILL)
     found = Axe().run(page)
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
     sideways = page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert not sideways, f"{page.url} is wider than the screen"
+    longer = page.evaluate(
+        "document.body.matches('.app') && document.documentElement.scrollHeight > innerHeight"
+    )
+    assert not longer, f"{page.url} scrolls as a whole: something hidden sticks out of a pane"

@@ -68,7 +68,7 @@ def agrees(chat: Chat, house: House, words: str) -> list[str]:
 def kept(request: pytest.FixtureRequest, page: Page, name: str) -> None:
     """A picture for the README, if asked for."""
     if request.config.getoption("--screenshots", default=False):
-        page.wait_for_timeout(600)  # fonts and transitions
+        expect(page.locator(".toast")).to_have_count(0)
         folder = ROOT / "docs" / "images"
         folder.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=folder / name, animations="disabled", scale="css")
