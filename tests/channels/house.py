@@ -168,9 +168,9 @@ async def post(
 
 
 @contextmanager
-def serving(house: House, app: FastAPI | None = None) -> Iterator[str]:
+def serving(house: House, port: int = 0) -> Iterator[str]:
     """The house behind a real port, its loops running in the server's own event loop."""
-    app = app or house.app()
+    app = house.app()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -179,7 +179,7 @@ def serving(house: House, app: FastAPI | None = None) -> Iterator[str]:
 
     app.router.lifespan_context = lifespan
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1
+        app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

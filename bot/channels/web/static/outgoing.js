@@ -73,7 +73,7 @@ async function deliver(entry) {
       signal: AbortSignal.timeout(12000),
     });
   } catch {
-    return later(entry, WAITS[Math.min(fails, WAITS.length - 1)]);
+    return later(WAITS[Math.min(fails, WAITS.length - 1)]);
   }
   if (response.ok) {
     const { id } = await response.json().catch(() => ({}));
@@ -85,21 +85,21 @@ async function deliver(entry) {
   }
   if (response.status === 401) {
     await renew();
-    return later(entry, 1);
+    return later(1);
   }
   if (response.status === 429) {
     messages.mark(entry.id, "queued", say("too_many"));
     timer = setTimeout(flush, 4000);
     return false;
   }
-  if (response.status >= 500) return later(entry, WAITS[Math.min(fails, WAITS.length - 1)]);
+  if (response.status >= 500) return later(WAITS[Math.min(fails, WAITS.length - 1)]);
   refuse(entry, response.status === 413 ? "too_long" : "invalid");
   return true;
 }
 
-function later(entry, seconds) {
+function later(seconds) {
   fails += 1;
-  messages.mark(entry.id, "queued");
+  for (const each of queue) if (!each.refused) messages.mark(each.id, "queued");
   if (fails > 1) report(true);
   timer = setTimeout(flush, seconds * 1000);
   return false;
@@ -113,7 +113,7 @@ function refuse(entry, reason) {
 
 function show(entry) {
   messages.putPending(entry);
-  if (!entry.refused) return messages.mark(entry.id, navigator.onLine ? "sending" : "queued");
+  if (!entry.refused) return messages.mark(entry.id, navigator.onLine && !fails ? "sending" : "queued");
   return messages.mark(entry.id, "failed", `${say("failed")} · ${say(entry.refused)}`, [
     [say("retry"), () => { delete entry.refused; save(); flush(); }],
     [say("discard"), () => { settled(entry.id); messages.drop(entry.id); }],
