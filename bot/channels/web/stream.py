@@ -56,8 +56,8 @@ class Streams:
             if known is None:
                 return View([], False, reading.QUIET, None)
             customer, conversation = known
+            state = reading.state(session, conversation)  # first: see since()
             messages, more = reading.latest(session, customer, FIRST_PAGE, before=before)
-            state = reading.state(session, conversation)
             return View(messages, more, state, conversation.id if conversation else None)
 
     def since(self, address: str, cursor: int) -> View:
@@ -67,8 +67,10 @@ class Streams:
             if known is None:
                 return View([], False, reading.QUIET, None)
             customer, conversation = known
-            messages = reading.after(session, customer, cursor, AT_ONCE)
+            # The state first: on PostgreSQL an answer may be sent between the two, and then it is
+            # shown before the dots go, never the other way round.
             state = reading.state(session, conversation)
+            messages = reading.after(session, customer, cursor, AT_ONCE)
             return View(
                 messages,
                 len(messages) == AT_ONCE,
