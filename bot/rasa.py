@@ -12,6 +12,7 @@ from conversations.schemas import Button
 from store.errors import BotUnavailable
 
 ASK_SECONDS = 8.0
+READY_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,9 @@ class Rasa:
         await self._call("POST", f"/conversations/{key}/tracker/events", json=list(events))
 
     async def ready(self) -> bool:
-        """Whether a model is loaded and answers."""
+        """Whether a model is loaded and answers; told soon, also of a Rasa that hangs."""
         try:
-            status = await self._call("GET", "/status")
+            status = await self._call("GET", "/status", timeout=READY_SECONDS)
         except BotUnavailable:
             return False
         return bool(status.get("model_file"))
