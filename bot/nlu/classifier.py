@@ -1,7 +1,9 @@
-"""The intent of a message: a linear model over n-grams and a sentence vector, calibrated.
+"""The intent of a message: kernel ridge regression over n-grams and sentence vectors, calibrated.
 
-Training uses scikit-learn; a trained model is plain arrays, and asking it needs numpy alone, so
-that the serving process never loads scikit-learn or scipy for it (80 MB).
+The kernel is the sum of three likenesses: tf-idf cosine of n-grams, a Gaussian of the whole
+message's vector, a Gaussian of the mean of its clauses' vectors. A trained model is plain arrays
+and asking it needs numpy alone, so that the serving process loads neither scikit-learn nor scipy
+for it (80 MB). Training is in learning.py; what else was tried, in docs/understanding.md.
 """
 
 from __future__ import annotations
@@ -11,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bot.nlu.features import Rows, Vocabulary, masked
+from bot.nlu.features import Rows, Vocabulary, clauses, masked
 from bot.nlu.vectors import SentenceVectors, open_vectors
 
+GAMMA = 1.5
 _ARRAYS = "intents.npz"
 _FACTS = "intents.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Intents with their probabilities (sum 1), most likely first, and how well known the message is.
+    """Intents with probabilities (sum 1), most likely first, and how well known the message is.
 
     ``nearness`` is the cosine of the closest training message (1 without sentence vectors);
     far from everything means that the probabilities say little.
@@ -41,66 +45,128 @@ class Prediction:
         return self.ranking[0][1]
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """One way of turning n training messages into vectors: ``known`` (n, d), rows of norm 1.
+
+    A raw vector (w,) is moved by ``mean`` (w,) and turned by ``basis`` (w, d), its principal axes.
+    """
+
+    mean: Rows
+    basis: Rows
+    known: Rows
+
+    def project(self, raw: Rows) -> Rows:
+        """Raw vectors (m, w) as rows (m, d) of norm 1."""
+        rows = (raw - self.mean) @ self.basis
+        norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
+        projected: Rows = rows / np.maximum(norms, 1e-9)
+        return projected
+
+
+def gaussian(cosines: Rows) -> Rows:
+    """exp(gamma (cosine - 1)), computed in place: likeness 1 for the same direction."""
+    cosines -= 1
+    cosines *= np.float32(GAMMA)
+    return np.exp(cosines, out=cosines)
+
+
+def raw_views(plain: list[str], vectors: SentenceVectors) -> tuple[Rows, ...]:
+    """Vectors of n masked texts: of the whole (n, w) and of the mean of clauses (n, w), or none."""
+    if not vectors.width:
+        return ()
+    parts = [clauses(text) for text in plain]
+    extra = [part for several in parts if len(several) > 1 for part in several]
+    rows = vectors.encode([*plain, *extra])
+    whole, rest = rows[: len(plain)], rows[len(plain) :]
+    mean = whole.copy()
+    position = 0
+    for index, several in enumerate(parts):
+        if len(several) > 1:
+            mean[index] = rest[position : position + len(several)].mean(axis=0)
+            position += len(several)
+    norms = np.linalg.norm(mean, axis=1, keepdims=True)
+    return whole, mean / np.maximum(norms, 1e-9)
+
+
 @dataclass(frozen=True)
 class IntentModel:
-    """A trained model of c intents, g n-grams and vectors of width w, with n training messages.
+    """A trained model of c intents, g n-grams and n training messages.
 
-    ``sparse`` (g, c), ``dense`` (w, c) and ``bias`` (c,) give scores; ``temperature`` makes the
-    softmax of the scores a probability; ``known`` (n, w) are the training vectors.
+    Scores (c,) are ``values @ sparse[columns] + likeness @ dense``: ``sparse`` (g, c) holds the
+    n-gram kernel's weights folded into one row per n-gram, ``dense`` (n, c) the weights of the
+    Gaussians. ``temperature`` makes the softmax of the scores a probability.
     """
 
     intents: tuple[str, ...]
     vocabulary: Vocabulary
-    sparse: Rows
+    sparse: NDArray[np.float16]
+    views: tuple[View, ...]
     dense: Rows
-    bias: Rows
     temperature: float
-    known: Rows
     vectors: SentenceVectors
 
     def predict(self, text: str) -> Prediction:
         """The intents of a message as the customer typed it."""
         plain = masked(text)
         columns, values = self.vocabulary.weigh(plain)
-        vector = self.vectors.encode([plain])[0]
-        scores = values @ self.sparse[columns] + vector @ self.dense + self.bias
+        scores = values @ self.sparse[columns].astype(np.float32)
+        nearness = 1.0
+        for index, raw in enumerate(raw_views([plain], self.vectors)):
+            view = self.views[index]
+            cosines = view.known @ view.project(raw)[0]
+            if index == 0:
+                nearness = float(cosines.max())
+            scores = scores + gaussian(cosines) @ self.dense
         exponents = np.exp((scores - scores.max()) / self.temperature)
         probabilities = exponents / exponents.sum()
         order = np.argsort(-probabilities)
         ranking = tuple((self.intents[i], float(probabilities[i])) for i in order)
-        nearness = float((self.known @ vector).max()) if self.known.size else 1.0
         return Prediction(ranking, nearness)
 
     def save(self, folder: Path) -> None:
         """Write the model's arrays and facts into a folder."""
-        arrays = {
-            "keys": self.vocabulary.keys,
-            "idf": self.vocabulary.idf,
-            "sparse": self.sparse.astype(np.float16),
-            "dense": self.dense,
-            "bias": self.bias,
-            "known": self.known.astype(np.float16),
+        views = {
+            f"{name}{index}": getattr(view, name).astype(np.float16)
+            for index, view in enumerate(self.views)
+            for name in ("mean", "basis", "known")
         }
-        np.savez(folder / _ARRAYS, **arrays)
+        np.savez(
+            folder / _ARRAYS,
+            keys=self.vocabulary.keys,
+            idf=self.vocabulary.idf,
+            sparse=self.sparse,
+            dense=self.dense.astype(np.float16),
+            **views,
+        )
         facts = {
             "intents": self.intents,
             "temperature": self.temperature,
             "vectors": self.vectors.name,
+            "views": len(self.views),
         }
         (folder / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> IntentModel:
-        """Read what ``save`` wrote; vectors it was trained with must be available."""
+        """Read what ``save`` wrote; the vectors it was trained with must be available."""
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            views = tuple(
+                View(
+                    *(
+                        arrays[f"{name}{i}"].astype(np.float32)
+                        for name in ("mean", "basis", "known")
+                    )
+                )
+                for i in range(facts["views"])
+            )
             return cls(
                 intents=tuple(facts["intents"]),
                 vocabulary=Vocabulary(arrays["keys"], arrays["idf"]),
-                sparse=arrays["sparse"].astype(np.float32),
-                dense=arrays["dense"],
-                bias=arrays["bias"],
+                sparse=arrays["sparse"],
+                views=views,
+                dense=arrays["dense"].astype(np.float32),
                 temperature=facts["temperature"],
-                known=arrays["known"].astype(np.float32),
                 vectors=open_vectors(facts["vectors"]),
             )

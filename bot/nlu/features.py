@@ -1,4 +1,4 @@
-"""What a classifier sees of a message: hashed n-grams, and the text handed to the vectors.
+"""What a classifier sees of a message: hashed n-grams, the text and the clauses for the vectors.
 
 Numbers that name a parcel, a phone or a ticket say nothing about what the customer wants beyond
 being there, so each is replaced by a word for its kind before anything is counted.
@@ -24,9 +24,14 @@ Keys = NDArray[np.uint32]
 _PLACEHOLDER = {"waybill_no": " NUM ", "phone": " TEL ", "ticket_no": " TICKET "}
 _CJK_RUN = re.compile(r"[\u3400-\u9fff\d?!]+|NUM|TEL|TICKET")
 _WORD = re.compile(r"[a-z]+(?:['’][a-z]+)*|\d+|[?!]")
-_CJK_GRAMS = range(1, 5)
-_WORD_GRAMS = range(1, 4)
-_LETTER_GRAMS = range(3, 6)
+# Longer ones were tried and cost accuracy: docs/understanding.md.
+_CJK_GRAMS = range(1, 3)
+_WORD_GRAMS = range(1, 3)
+_LETTER_GRAMS = range(4, 7)
+_CLAUSE_END = re.compile(
+    r"[，。！？；,.!?;：:、\n…~～—]+|(?<=[\u4e00-\u9fff])\s+(?=[\u4e00-\u9fff])"
+)
+_SHORTEST_CLAUSE = 2  # characters
 
 
 def masked(text: str) -> str:
@@ -40,8 +45,14 @@ def masked(text: str) -> str:
     return "".join([*parts, folded[position:]])
 
 
+def clauses(plain: str) -> list[str]:
+    """The clauses of a masked text, at least one; a long story makes its point in one of them."""
+    parts = [part.strip() for part in _CLAUSE_END.split(plain)]
+    return [part for part in parts if len(part) >= _SHORTEST_CLAUSE] or [plain]
+
+
 def grams(text: str) -> Iterator[str]:
-    """Chinese characters in runs of 1 to 4, Latin words in runs of 1 to 3 and their letters."""
+    """Chinese characters in runs of 1 and 2, Latin words in runs of 1 and 2 and their letters."""
     for run in _CJK_RUN.findall(text):
         for size in _CJK_GRAMS:
             for start in range(len(run) - size + 1):
@@ -69,7 +80,7 @@ def counted(text: str) -> tuple[Keys, Rows]:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The n-grams seen in training: ``keys`` (n,), sorted, and their inverse document frequency."""
+    """The n-grams seen in training: ``keys`` (g,), sorted, and their inverse document frequency."""
 
     keys: Keys
     idf: Rows
@@ -81,9 +92,9 @@ class Vocabulary:
         total = 0
         for text in texts:
             total += 1
-            seen.update(int(key) for key in counted(text)[0])
+            seen.update(counted(text)[0].tolist())
         keys = np.array(sorted(seen), dtype=np.uint32)
-        documents = np.array([seen[int(key)] for key in keys], dtype=np.float32)
+        documents = np.array([seen[key] for key in keys.tolist()], dtype=np.float32)
         idf = np.log((1 + total) / (1 + documents)) + 1
         return cls(keys, idf.astype(np.float32))
 

