@@ -171,8 +171,9 @@ def main(arguments: list[str]) -> int:
     """``check`` prints faults and fails if there is one; ``counts`` prints messages per intent."""
     match arguments:
         case ["counts"]:
-            for folder, table in sorted(counts(load(Path("data"))).items()):
-                print(folder, table.total(), dict(sorted(table.items())))
+            for part in ("nlu", "test"):
+                for folder, table in sorted(counts(load(Path("data") / part)).items()):
+                    print(part, folder, table.total(), dict(sorted(table.items())))
             return 0
         case ["check"]:
             found = check(Path("data"))
