@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from bot.say import Line
+from bot.channels.console.client import Line
 from conversations.texts import Texts
 from parcels.models import Status
 from parcels.schemas import ScanIn, ShipmentIn
@@ -73,7 +73,7 @@ class Dialogue:
 
 def read(language: str) -> list[Dialogue]:
     """The dialogues of one language. A word that ``Then`` does not know is an error."""
-    found = yaml.safe_load((HERE / f"{language}.yml").read_text(encoding="utf-8"))
+    found = yaml.safe_load((HERE / f"{language}.yml").expectedtext(encoding="utf-8"))
     return [
         Dialogue(
             name=entry["name"],
@@ -87,7 +87,8 @@ def read(language: str) -> list[Dialogue]:
 
 def _then(given: Mapping[str, Any]) -> Then:
     lists = {f.name for f in fields(Then) if "tuple" in str(f.type)}
-    return Then(**{k: tuple(v) if k in lists else v for k, v in given.items()})
+    expected: dict[str, Any] = {k: tuple(v) if k in lists else v for k, v in given.items()}
+    return Then(**expected)
 
 
 def shipment(given: Mapping[str, str]) -> ShipmentIn:

@@ -16,8 +16,8 @@ import pytest
 
 from bot import model, processes, up
 from bot.channels import reading
+from bot.channels.console.client import Line
 from bot.processes import Child
-from bot.say import Line
 from bot.settings import ROOT, Settings, load
 from conversations import repository as record
 from conversations.models import Author, Conversation, Delivery, Holder, Inbox, Kind, Outbox
@@ -145,8 +145,9 @@ class House:
                     )
                     for t in tickets.of_conversation(session, conversation_id)
                 ),
-                case=case
-                and CaseState(
+                case=None
+                if case is None
+                else CaseState(
                     case.id, case.state, case.reason, case.rule, case.urgency, case.packet
                 ),
                 contact_by=tuple(

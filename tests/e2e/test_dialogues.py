@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import httpx
 import pytest
+import yaml
 
 from parcels import service as parcels
 from tests.e2e import dialogues
-from tests.e2e.dialogues import Dialogue
+from tests.e2e.dialogues import Dialogue, Then, Turn
 from tests.e2e.house import House
 
 ALL = [dialogue for language in ("zh", "en") for dialogue in dialogues.read(language)]
@@ -30,3 +32,35 @@ def test_dialogue(
     house: House, numbers: Mapping[str, Mapping[str, str]], dialogue: Dialogue
 ) -> None:
     dialogues.play(house, dialogue, numbers[str(dialogue)])
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_two_failures_in_a_row_bring_a_person(house: House, language: str) -> None:
+    first, second = _doubted(house, language)
+    said = Dialogue(
+        name="two failures in a row",
+        language=language,
+        parcels={},
+        turns=(
+            Turn(first, Then(holder="bot", texts=("talk.not_understood",))),
+            Turn(second, Then(holder="waiting", reason="two_failures", promised=True)),
+        ),
+    )
+    dialogues.play(house, said, {})
+
+
+def _doubted(house: House, language: str) -> list[str]:
+    """Two messages that the trained model doubts."""
+    strange = yaml.safe_load((dialogues.HERE / "strange.yml").read_text(encoding="utf-8"))
+    found = []
+    for words in strange[language]:
+        parsed = httpx.post(
+            f"{house.settings.rasa_url}/model/parse",
+            json={"text": words},
+            timeout=20,
+            trust_env=False,
+        )
+        if parsed.json()["intent"]["name"] == "nlu_fallback":
+            found.append(words)
+    assert len(found) >= 2, f"the model doubts only {found}"
+    return found[:2]
