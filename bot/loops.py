@@ -44,5 +44,8 @@ class Loop:
                     log.exception("loop %s failed once", self._topic)
                     busy = False
                 if not busy:
+                    # Not wait_for: on Python 3.11 it swallows a cancellation that meets a wake-up,
+                    # and stop() would wait for ever.
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), self._sweep)
+                        async with asyncio.timeout(self._sweep):
+                            await woken.wait()

@@ -27,6 +27,11 @@ def customer(session: Session, channel: str, account: str, address: str) -> Cust
     )
 
 
+def hold(session: Session, customer: Customer) -> None:
+    """Until the end of the transaction nobody else opens an episode for this customer."""
+    session.execute(select(Customer.id).where(Customer.id == customer.id).with_for_update())
+
+
 def customer_of(session: Session, conversation: Conversation) -> Customer:
     return session.get_one(Customer, conversation.customer_id)
 

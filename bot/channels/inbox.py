@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from sqlalchemy.exc import IntegrityError
+
 from bot.channels.base import Accepted
 from bot.loops import Loop
 from conversations import service as conversations
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 SIDE_BY_SIDE = 32
 MAX_ATTEMPTS = 6
+MEETINGS = 3
+"""How often storing may meet its like: as customer, as message, and once more."""
 
 Route = Callable[[Inbox], Awaitable[None]]
 """Answers one row and marks it handled in the same transaction as the answer."""
@@ -42,6 +46,13 @@ class InboxLoop:
 
         Raises Invalid or TooLong for words that cannot be kept.
         """
+        for _ in range(MEETINGS):
+            try:
+                return await asyncio.to_thread(self._store, inbound)
+            except IntegrityError:
+                # PostgreSQL: the same message, or the customer's other first words, came by another
+                # worker at this moment. What it stored is there now.
+                log.info("a message on %s met its like", inbound.channel)
         return await asyncio.to_thread(self._store, inbound)
 
     def _store(self, inbound: Inbound) -> Accepted:
