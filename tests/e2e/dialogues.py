@@ -73,7 +73,7 @@ class Dialogue:
 
 def read(language: str) -> list[Dialogue]:
     """The dialogues of one language. A word that ``Then`` does not know is an error."""
-    found = yaml.safe_load((HERE / f"{language}.yml").expectedtext(encoding="utf-8"))
+    found = yaml.safe_load((HERE / f"{language}.yml").read_text(encoding="utf-8"))
     return [
         Dialogue(
             name=entry["name"],
