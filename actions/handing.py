@@ -22,6 +22,7 @@ def hand_over(
 
     Without ``hold`` a person is asked to call back and the bot goes on answering meanwhile.
     """
+    waited = turn.conversation.holder == Holder.WAITING
     placed = turn.services.handoffs.request(
         turn.session,
         turn.conversation,
@@ -37,7 +38,8 @@ def hand_over(
         ),
         hold=hold,
     )
-    key = "handoff.still_waiting" if placed.already else "handoff.waiting"
+    # Whoever was only promised a call hears now for the first time that he is in the queue.
+    key = "handoff.still_waiting" if waited else "handoff.waiting"
     if placed.ahead == 0:
         key += "_next"
     return turn.say(key, ahead=placed.ahead, by=placed.contact_by)
