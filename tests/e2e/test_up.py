@@ -83,14 +83,19 @@ class Up:
 
     def interrupt(self) -> float:
         """Ctrl-C; the seconds until it and all its processes are gone."""
-        family = psutil.Process(self.process.pid).children(recursive=True)
-        assert len(family) >= 2
+        family = self.family()
         began = time.monotonic()
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(15) == 0
         took = time.monotonic() - began
-        assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+        assert gone(family)
         return took
+
+    def family(self) -> list[psutil.Process]:
+        """Every process it has started."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        assert len(found) >= 2
+        return found
 
     def close(self) -> None:
         if not self.ended:
@@ -99,6 +104,10 @@ class Up:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+
+
+def gone(family: list[psutil.Process]) -> bool:
+    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in family)
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +208,22 @@ def test_a_broken_file_is_one_sentence_and_stores_nothing(typed: Typed, tmp_path
     assert "broken.json" in seeded.stderr
 
 
+def test_up_starts_again_what_dies(typed: Typed, up: Up) -> None:
+    for child in up.family():
+        child.kill()
+    eventually(lambda: up.screen.count("starting it again") >= 2, "up noticing", seconds=10)
+
+    def answers() -> bool:
+        try:
+            health = httpx.get(f"{typed.settings.service_url}/health", timeout=3, trust_env=False)
+        except httpx.TransportError:
+            return False
+        return bool(health.json() == {"ok": True, "bot": True})
+
+    eventually(answers, "service and bot", seconds=60)
+    assert not up.ended
+
+
 def test_ctrl_c_ends_all_and_the_next_up_knows_everything(typed: Typed, up: Up) -> None:
     passwords = up.passwords
     typed.run("say", "--as", "小李", "--json", says="我的快递好几天没动了，请帮我催一下")
@@ -212,6 +237,9 @@ def test_ctrl_c_ends_all_and_the_next_up_knows_everything(typed: Typed, up: Up) 
         answer = json.loads(played.stdout.strip().splitlines()[-1])
         # The form goes on where it stood before the restart.
         assert answer["ticket"] is not None
-        assert again.interrupt() < 5
+        # Killed hard, it leaves nothing behind either.
+        family = again.family()
+        again.process.kill()
+        eventually(lambda: gone(family), "an end of all processes", seconds=10)
     finally:
         again.close()
