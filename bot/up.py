@@ -37,7 +37,7 @@ def prepare(settings: Settings, console: Console, *, empty: bool = False) -> Pat
     database.dispose()
     fitting = model.fitting(settings)
     if fitting is None:
-        with console.status("Training the bot on data/ (about a minute, once) …"):
+        with working(console, "Training the bot on data/ (a minute or two, once) …"):
             fitting = model.train(settings)
     return fitting
 
@@ -55,7 +55,7 @@ def running(
     try:
         for child in children:
             child.start()
-        with console.status("Starting …"):
+        with working(console, "Starting the service and Rasa …"):
             processes.wait_until(lambda: processes.answers(settings), children, READY_SECONDS)
         yield children
     finally:
@@ -88,6 +88,17 @@ def up(settings: Settings, *, empty: bool) -> int:
     except KeyboardInterrupt:
         console.print("Stopped.")
     return 0
+
+
+@contextmanager
+def working(console: Console, what: str) -> Iterator[None]:
+    """Say what is being done: with a moving sign on a terminal, as a line elsewhere."""
+    if not console.is_terminal:
+        console.print(what)
+        yield
+        return
+    with console.status(what):
+        yield
 
 
 def _require_space(settings: Settings) -> None:

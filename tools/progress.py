@@ -5,6 +5,7 @@ Standard library only, for Python 3.8 and later.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -94,7 +95,8 @@ def run(
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=environment,
+            # A company's own certificate authority is known to its system, not to uv.
+            env={"UV_SYSTEM_CERTS": "true", **(environment or os.environ)},
         )
     except OSError as error:
         return Result(127, str(error))
