@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actions import runtime
 from bot import actions_route, contract
@@ -190,9 +191,24 @@ def _errors(app: FastAPI, texts: Texts) -> None:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return sentence(request, CourierError())
 
-    @app.middleware("http")
-    async def not_too_long(request: Request, call_next):  # type: ignore[no-untyped-def]
-        length = request.headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > MAX_BODY:
-            return sentence(request, TooLong())
-        return await call_next(request)
+    app.add_middleware(_NotTooLong, refuse=lambda request: sentence(request, TooLong()))
+
+
+class _NotTooLong:
+    """Refuses a request by the length it announces, before any of its body is read.
+
+    Plain ASGI: Starlette's ``@app.middleware`` runs every request in a task of its own.
+    """
+
+    def __init__(self, app: ASGIApp, refuse: Callable[[Request], Response]) -> None:
+        self._app = app
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._app
+        if scope["type"] == "http":
+            request = Request(scope)
+            length = request.headers.get("content-length", "0")
+            if not length.isdecimal() or int(length) > MAX_BODY:
+                answer = self._refuse(request)
+        await answer(scope, receive, send)
