@@ -102,7 +102,7 @@ def use_vectors() -> UseVectors:
 
 
 def open_vectors(name: str) -> SentenceVectors:
-    """The vectors called ``name`` in config.yml or in a trained model: "use-multilingual-3", "none".
+    """The vectors of that name in config.yml or in a trained model: use-multilingual-3 or none.
 
     Raises:
         VectorsUnavailable: unknown name, or see ``UseVectors``.
