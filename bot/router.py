@@ -29,7 +29,7 @@ from handoff.repository import open_case, waiting_before
 from handoff.service import Handoffs
 from parcels.lookup import canonical
 from store import clock
-from store.claims import release
+from store.claims import release, waits_behind
 from store.engine import Database
 from store.errors import BotUnavailable
 from store.live import Live
@@ -208,4 +208,7 @@ class Router:
         current = session.get_one(Inbox, row.id)
         current.handled_at = clock.now()
         release(current, retry_at=None)
-        self._live.after_commit(session, "inbox", "outbox", f"conversation:{row.conversation_id}")
+        topics = ["outbox", f"conversation:{row.conversation_id}"]
+        if waits_behind(session, current):
+            topics.append("inbox")
+        self._live.after_commit(session, *topics)

@@ -137,6 +137,16 @@ def outbox_of(session: Session, message_ids: Iterable[int]) -> dict[int, Outbox]
     return {row.message_id: row for row in rows}
 
 
+def to_whom(session: Session, row: Outbox) -> tuple[Message, Customer]:
+    """The message of an outbox row and the customer it is for."""
+    return session.execute(
+        select(Message, Customer)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Customer, Customer.id == Conversation.customer_id)
+        .where(Message.id == row.message_id)
+    ).one()
+
+
 def outbox_key_exists(session: Session, key: str) -> bool:
     return session.scalar(select(Outbox.id).where(Outbox.key == key)) is not None
 

@@ -15,7 +15,7 @@ from conversations import service as conversations
 from conversations.models import Inbox
 from conversations.schemas import Inbound
 from store import clock
-from store.claims import backoff, claim, release
+from store.claims import backoff, claim, release, waits_behind
 from store.engine import Database
 from store.live import Live
 
@@ -39,6 +39,7 @@ class InboxLoop:
         self._live = live
         self._route = route
         self._under_way: set[asyncio.Task[None]] = set()
+        self._crowded = False
         self._loop = Loop(live, "inbox", self._claim)
 
     async def accept(self, inbound: Inbound) -> Accepted:
@@ -75,7 +76,8 @@ class InboxLoop:
 
     async def _claim(self) -> bool:
         room = SIDE_BY_SIDE - len(self._under_way)
-        if room <= 0:
+        self._crowded = room <= 0
+        if self._crowded:
             return False
         rows = await asyncio.to_thread(self._claim_rows, room)
         for row in rows:
@@ -86,8 +88,8 @@ class InboxLoop:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        # The next row of the same conversation may be waiting behind this one.
-        self._live.wake("inbox")
+        if self._crowded:
+            self._live.wake("inbox")
 
     def _claim_rows(self, limit: int) -> list[Inbox]:
         with self._database.write() as session:
@@ -107,3 +109,5 @@ class InboxLoop:
             if current.handled_at is None:
                 given_up = row.attempts >= MAX_ATTEMPTS
                 release(current, retry_at=None if given_up else clock.now() + wait, error=error)
+                if given_up and waits_behind(session, current):
+                    self._live.after_commit(session, "inbox")

@@ -10,14 +10,17 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy.orm import Session
+
 from bot.channels.base import Part, SendFailed, TryLater, UnknownResult
 from bot.channels.degrade import degrade
 from bot.channels.registry import Channels
 from bot.loops import Loop
+from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Conversation, Customer, Delivery, Message, Outbox
+from conversations.models import Customer, Delivery, Message, Outbox
 from store import clock
-from store.claims import backoff, claim, release
+from store.claims import backoff, claim, release, waits_behind
 from store.engine import Database
 from store.errors import NotFound
 from store.live import Live
@@ -46,6 +49,7 @@ class OutboxLoop:
         self._live = live
         self._channels = channels
         self._under_way: set[asyncio.Task[None]] = set()
+        self._crowded = False
         self._loop = Loop(live, "outbox", self._claim)
 
     def start(self) -> None:
@@ -59,7 +63,8 @@ class OutboxLoop:
 
     async def _claim(self) -> bool:
         room = SIDE_BY_SIDE - len(self._under_way)
-        if room <= 0:
+        self._crowded = room <= 0
+        if self._crowded:
             return False
         envelopes = await asyncio.to_thread(self._claim_rows, room)
         for envelope in envelopes:
@@ -70,22 +75,13 @@ class OutboxLoop:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        self._live.wake("outbox")
+        if self._crowded:
+            self._live.wake("outbox")
 
     def _claim_rows(self, limit: int) -> list[Envelope]:
         with self._database.write() as session:
             rows: list[Outbox] = claim(session, Outbox, limit, LEASE, in_order_of="conversation_id")
-            return [
-                Envelope(
-                    row,
-                    session.get_one(Message, row.message_id),
-                    session.get_one(
-                        Customer,
-                        session.get_one(Conversation, row.conversation_id).customer_id,
-                    ),
-                )
-                for row in rows
-            ]
+            return [Envelope(row, *record.to_whom(session, row)) for row in rows]
 
     async def _send(self, envelope: Envelope) -> None:
         row = envelope.row
@@ -140,7 +136,14 @@ class OutboxLoop:
             if row.state == Delivery.QUEUED:
                 row.state = Delivery.SENT
             release(row, retry_at=None)
-            self._live.after_commit(session, f"conversation:{row.conversation_id}")
+            self._live.after_commit(session, *self._topics(session, row))
+
+    def _topics(self, session: Session, row: Outbox) -> list[str]:
+        """Who is told that ``row`` is done: readers, and this loop if more waits behind it."""
+        topics = [f"conversation:{row.conversation_id}"]
+        if waits_behind(session, row):
+            topics.append("outbox")
+        return topics
 
     def _failed(self, envelope: Envelope, error: SendFailed | NotFound) -> None:
         can = self._channels.capabilities(envelope.customer.channel)
@@ -157,4 +160,4 @@ class OutboxLoop:
             else:
                 row.state = Delivery.FAILED
                 release(row, retry_at=None, error=str(error))
-            self._live.after_commit(session, "queue", f"conversation:{row.conversation_id}")
+            self._live.after_commit(session, "queue", *self._topics(session, row))

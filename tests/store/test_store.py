@@ -18,7 +18,7 @@ import tickets.models
 from conversations.models import Inbox
 from store import clock, schema
 from store.base import Base
-from store.claims import claim, release
+from store.claims import claim, release, waits_behind
 from store.engine import Database
 from store.live import Live
 from tests import rooms
@@ -69,6 +69,23 @@ def test_order_within_a_conversation_holds_while_the_first_waits_for_a_retry(
         release(rows[0], retry_at=clock.now() + timedelta(minutes=5))
     with database.write() as session:
         assert claim(session, Inbox, 9, LEASE, in_order_of="conversation_id") == []
+
+
+def test_a_loop_is_woken_for_what_waits_behind_a_finished_row(database: Database) -> None:
+    with database.write() as session:
+        for number in ("1", "2"):
+            rooms.said(session, number, number=number)
+        rooms.said(session, "x", by="another")
+    with database.write() as session:
+        first, another = claim(session, Inbox, 9, LEASE, in_order_of="conversation_id")
+        assert waits_behind(session, first)
+        # PostgreSQL cannot know what is being committed beside it, and says yes.
+        assert waits_behind(session, another) is not database.is_sqlite
+        release(first, retry_at=None)
+    with database.write() as session:
+        (second,) = claim(session, Inbox, 9, LEASE, in_order_of="conversation_id")
+        assert second.outside_id == "visitor-2"
+        assert waits_behind(session, second) is not database.is_sqlite
 
 
 async def test_a_wake_up_follows_the_commit_and_no_roll_back(database: Database) -> None:

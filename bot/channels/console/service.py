@@ -53,7 +53,8 @@ def answers(
         done = handled and not reading.on_its_way(session, row.conversation_id, row.message_id)
     found = reading.after(session, customer, after, AT_ONCE)
     cursor = found[-1].id if found else after
-    facts = _facts(session, conversation) if conversation else {}
+    # Most looks find nothing yet: what is told beside an answer is asked only for one.
+    facts = _facts(session, conversation) if conversation and found else {}
     return Answers(
         [_answer(words) | facts for words in found if words.author != Author.CUSTOMER],
         done and len(found) < AT_ONCE,
