@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+import aiohttp
 
 from conversations.schemas import Button
 from store.errors import BotUnavailable
 
 ASK_SECONDS = 8.0
-READY_SECONDS = 1.5
+_READY = aiohttp.ClientTimeout(total=1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,25 @@ class Rasa:
     """Speaks HTTP with one Rasa server on this machine."""
 
     def __init__(self, base_url: str, timeout: float = ASK_SECONDS) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            timeout=httpx.Timeout(timeout, connect=1.0),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
-            trust_env=False,
-        )
+        self._base_url = base_url
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=1.0)
+        self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _http(self) -> aiohttp.ClientSession:
+        """The connections, opened inside the loop that uses them."""
+        if self._session is None:
+            # Rasa's server closes a connection that was idle for 5 s: we let it go before, so that
+            # no question is sent into a closing one.
+            connector = aiohttp.TCPConnector(limit=64, keepalive_timeout=3.0)
+            self._session = aiohttp.ClientSession(
+                self._base_url, connector=connector, timeout=self._timeout
+            )
+        return self._session
 
     async def ask(self, key: str, text: str, metadata: dict[str, Any]) -> list[Answer]:
         """What the bot answers to ``text`` in conversation ``key``; never nothing.
@@ -77,17 +87,17 @@ class Rasa:
     async def ready(self) -> bool:
         """Whether a model is loaded and answers; told soon, also of a Rasa that hangs."""
         try:
-            status = await self._call("GET", "/status", timeout=READY_SECONDS)
+            status = await self._call("GET", "/status", timeout=_READY)
         except BotUnavailable:
             return False
         return bool(status.get("model_file"))
 
     async def _call(self, method: str, path: str, **options: Any) -> Any:
         try:
-            response = await self._http.request(method, path, **options)
-            response.raise_for_status()
-            return response.json()
-        except (httpx.HTTPError, ValueError) as error:
+            async with self._http().request(method, path, **options) as response:
+                response.raise_for_status()
+                return await response.json()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise BotUnavailable(type(error).__name__) from error
 
 
