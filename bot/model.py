@@ -11,6 +11,8 @@ from pathlib import Path
 from bot.settings import ROOT, Settings
 from store.errors import CourierError
 
+SERVING_ONLY = frozenset({"serving.py"})
+"""Code in bot/nlu that training never runs."""
 TRAINING_DATA = ("data/nlu", "data/rules", "data/stories")
 
 
@@ -25,7 +27,8 @@ def made_of() -> Iterator[Path]:
     yield from (ROOT / name for name in ("config.yml", "domain.yml", "requirements/run.txt"))
     for folder in TRAINING_DATA:
         yield from sorted((ROOT / folder).rglob("*.yml"))
-    yield from sorted((ROOT / "bot" / "nlu").glob("*.py"))
+    code = sorted((ROOT / "bot" / "nlu").glob("*.py"))
+    yield from (path for path in code if path.name not in SERVING_ONLY)
 
 
 def name() -> str:

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+from bot.nlu.serving import keep_connections, lighten_tracker_store
 from bot.nlu.standins import ABSENT
 
 Patch = Callable[[ModuleType], None]
@@ -270,11 +271,12 @@ def skip_empty_entity_reports(module: ModuleType) -> None:
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "rasa.core.actions.action": (reuse_reply_validator,),
     "rasa.core.run": (refuse_clientless_channels, settle_after_loading),
-    "rasa.core.tracker_store": (speak_sqlalchemy_2,),
+    "rasa.core.tracker_store": (speak_sqlalchemy_2, lighten_tracker_store),
     "rasa.engine.recipes.default_recipe": (refuse_tensorflow_components,),
     "rasa.nlu.classifiers.logistic_regression_classifier": (forget_multi_class,),
     "rasa.nlu.test": (skip_empty_entity_reports,),
     "rasa.server": (reuse_event_validator,),
     "rasa.shared.core.events": (remember_event_types,),
+    "rasa.utils.endpoints": (keep_connections,),
     "sanic.app": (keep_deprecations_quiet,),
 }
