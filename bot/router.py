@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -24,10 +24,12 @@ from conversations import service as conversations
 from conversations.models import Author, Conversation, Holder, Inbox, Kind, Message
 from conversations.schemas import Outbound
 from conversations.texts import Texts
-from handoff.packet import Request
+from handoff.packet import Learned, Request
 from handoff.repository import open_case, waiting_before
 from handoff.service import Handoffs
+from parcels import repository as parcels
 from parcels.lookup import canonical
+from parcels.models import GoodsClass
 from store import clock
 from store.claims import release, waits_behind
 from store.engine import Database
@@ -120,10 +122,8 @@ class Router:
         A waybill number that comes now goes into the ticket and the packet.
         """
         message = session.get_one(Message, row.message_id)
-        for number in find_numbers(normalise(message.text).text):
-            if number.kind == "waybill_no":
-                waybill_no = canonical(number.value)
-                self._handoffs.learn_waybill(session, conversation, waybill_no, message)
+        for waybill_no in _waybills(message):
+            self._handoffs.learn_waybill(session, conversation, waybill_no, message)
         case = open_case(session, conversation.id)
         before = record.last_of_ours(session, conversation.id)
         if case is None or (before and clock.now() - before.created_at < QUIET):
@@ -175,18 +175,34 @@ class Router:
             self._handled(session, row)
 
     def _without_bot(self, row: Inbox) -> None:
-        """An honest sentence and a person; nothing the customer wrote is lost."""
+        """An honest sentence and a person; nothing the customer wrote is lost.
+
+        A number needs no bot to be read: what the record knows of it decides how urgent this is.
+        """
         with self._database.write() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
             message = session.get_one(Message, row.message_id)
+            number = next(_waybills(message), None)
+            shipment = parcels.by_waybill(session, number) if number else None
             verdict = self._tickets.urgency.decide(
-                Circumstances(intent="complain", text=message.text, anger=conversation.anger)
+                Circumstances(
+                    intent="complain",
+                    text=message.text,
+                    goods_class=shipment.goods_class if shipment else GoodsClass.GENERAL,
+                    anger=conversation.anger,
+                )
             )
+            told = Learned("waybill_no", number, "customer", message.id, message.created_at)
             placed = self._handoffs.request(
                 session,
                 conversation,
                 Request(
-                    reason="bot_down", rule="bot_unavailable", intent="complain", verdict=verdict
+                    reason="bot_down",
+                    rule="bot_unavailable",
+                    intent="complain",
+                    verdict=verdict,
+                    learned=(told,) if number else (),
+                    waybill_no=number,
                 ),
             )
             waiting = "handoff.waiting" if placed.ahead else "handoff.waiting_next"
@@ -212,3 +228,10 @@ class Router:
         if waits_behind(session, current):
             topics.append("inbox")
         self._live.after_commit(session, *topics)
+
+
+def _waybills(message: Message) -> Iterator[str]:
+    """The waybill numbers in a message, as the record writes them."""
+    for number in find_numbers(normalise(message.text).text):
+        if number.kind == "waybill_no":
+            yield canonical(number.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from conversations.models import Author, Holder
+from parcels import service as parcels
 from tests.e2e import dialogues
 from tests.e2e.house import House
 
@@ -96,6 +98,36 @@ def test_without_the_bot_a_person_is_called(house: House, out_of_order: OutOfOrd
         zhou.close()
         assert house.known(name).holder == Holder.BOT
         _is_answered(house, language, name)
+
+
+def test_a_turn_that_wakes_too_late_says_nothing(house: House) -> None:
+    given = dialogues.shipment({"goods": "大闸蟹", "class": "perishable", "state": "late"})
+    with house.database.write() as session:
+        parcels.store_shipment(session, given)
+    name = f"too late {uuid4().hex}"
+    line = house.line(name)
+    with hung(house):
+        _, (answer,) = dialogues.turn_of(
+            line, f"我的大闸蟹 {given.waybill_no} 卡在路上，要死了", None
+        )
+        assert dialogues.said(answer["text"], "zh", "handoff.bot_down")
+        case = house.known(name).case
+        # Urgent from the first sentence, also without understanding: the record knows the goods.
+        assert case is not None
+        assert case.urgency == "red"
+        assert given.waybill_no in str(case.packet["parcel"])
+        assert given.waybill_no in str(case.packet["slots"])
+    # Rasa is awake again and finds the message it was asked about: people have it by now.
+    _is_answered(house, "zh", f"meanwhile {name}")
+    time.sleep(1)
+    known = house.known(name)
+    assert known.said() == [answer["text"]]
+    assert known.holder == Holder.WAITING
+    assert known.case is not None
+    assert known.case.id == case.id
+    assert len(known.tickets) <= 1
+    assert given.waybill_no in str(known.entries[0].text)
+    line.close()
 
 
 def _is_told_honestly(house: House, language: str, name: str) -> list[str]:
