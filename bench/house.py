@@ -77,6 +77,12 @@ def memory(child: Child) -> Memory:
     return Memory(resident / MIB, unique / MIB)
 
 
+def processor_seconds(child: Child) -> float:
+    """Processor time that a running process has used since its start."""
+    spent = psutil.Process(child.pid).cpu_times()
+    return float(spent.user + spent.system)
+
+
 def _bring_model(installation: Settings, home: Settings, console: Console) -> None:
     fitting = model.fitting(installation)
     if fitting is None:

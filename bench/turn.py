@@ -19,7 +19,7 @@ from rich.console import Console
 from bench import peer, record
 from bench.driver import ConsoleLine, Customers, Line, Played, RestLine, play, play_each
 from bench.figures import Figure, at_most, below, percentile, plain
-from bench.house import House, Memory, house, memory
+from bench.house import House, Memory, house, memory, processor_seconds
 from bench.main import Options
 from bot.processes import Child
 
@@ -48,10 +48,26 @@ class Measured:
 
     played: dict[int, Played] = field(default_factory=lambda: {n: Played() for n in AT_ONCE})
     memory: dict[str, Memory] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
+    """Seconds of processor time while it was measured, by process."""
 
     @property
     def failed(self) -> int:
         return sum(played.failed for played in self.played.values())
+
+    @property
+    def turns(self) -> int:
+        return sum(len(played.spans) for played in self.played.values())
+
+    async def play(
+        self, line: Line, children: list[Child], customers: Customers, at_once: int, seconds: float
+    ) -> None:
+        """One stretch of one system."""
+        before = [processor_seconds(child) for child in children]
+        self.played[at_once].add(await play(line, customers, at_once, seconds))
+        for child, start in zip(children, before, strict=True):
+            spent = processor_seconds(child) - start
+            self.processor[child.title] = self.processor.get(child.title, 0.0) + spent
 
 
 def run(options: Options) -> list[Figure]:
@@ -80,19 +96,19 @@ async def _measure(
     customers = Customers()
     unlimited = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=unlimited) as http:
-        systems: list[tuple[Line, Measured]] = [(ConsoleLine(http, ours.settings), desk)]
+        systems: list[tuple[Line, Measured, list[Child]]] = [
+            (ConsoleLine(http, ours.settings), desk, ours.children)
+        ]
         if stock and other:
-            systems.append((RestLine(http, stock.address), other))
-        await play_each([line for line, _ in systems], [WARM_UP] * len(systems))
+            systems.append((RestLine(http, stock.address), other, [stock.child]))
+        await play_each([line for line, _, _ in systems], [WARM_UP] * len(systems))
         for number in range(1, plan.rounds + 1):
             for at_once in AT_ONCE:
                 with console.status(
                     f"Round {number} of {plan.rounds}: {at_once} customers at once …"
                 ):
-                    for line, measured in systems:
-                        measured.played[at_once].add(
-                            await play(line, customers, at_once, plan.seconds)
-                        )
+                    for line, measured, children in systems:
+                        await measured.play(line, children, customers, at_once, plan.seconds)
     desk.memory = _memory(ours.children)
     if stock and other:
         other.memory = _memory([stock.child])
@@ -112,6 +128,7 @@ def _figures(measured: tuple[Measured, Measured | None], recorded: record.Record
         found += _times(f"turn_{at_once}_seen", [seconds for _, seconds in played.spans])
         found.append(plain(f"turn_{at_once}_rate", len(stored) / played.seconds, "turns/s"))
     found.append(at_most("turns_failed", desk.failed + recorded.faults, "turns", 0))
+    found += _processor(desk)
     for title, held in desk.memory.items():
         found += _held(title, held)
     total = _sum(desk.memory)
@@ -131,6 +148,7 @@ def _against(
         found += _times(f"stock_{at_once}", seen)
         found.append(plain(f"stock_{at_once}_rate", len(seen) / played.seconds, "turns/s"))
     found.append(plain("stock_failed", stock.failed, "turns"))
+    found += _processor(stock)
     held = _sum(stock.memory)
     found += _held("stock", held)
     for at_once, played in desk.played.items():
@@ -148,6 +166,14 @@ def _times(name: str, seconds: list[float]) -> list[Figure]:
     return [
         plain(f"{name}_p50", 1000 * percentile(seconds, 0.5), "ms"),
         plain(f"{name}_p95", 1000 * percentile(seconds, 0.95), "ms"),
+    ]
+
+
+def _processor(measured: Measured) -> list[Figure]:
+    """Steadier than times on a machine that has other work too."""
+    return [
+        plain(f"{title}_processor", 1000 * seconds / measured.turns, "ms/turn")
+        for title, seconds in measured.processor.items()
     ]
 
 
