@@ -37,6 +37,8 @@ CHANGES = frozenset(
 )
 LEAVES_FORM = frozenset({"ask_human", THREAT}) | CHANGES
 """Nothing more is asked: the ticket opens with what is known, and a person takes over."""
+ENDS_CHAT = frozenset({"thank", "goodbye"})
+"""Said in the form: the customer has told what he wanted to tell."""
 NO_ANSWER = frozenset({"deny", "nlu_fallback", "out_of_scope"})
 INTERRUPTIONS = frozenset(
     {
@@ -75,6 +77,7 @@ class ValidateReportForm(Skill):
             waybill_no=number,
             proposals=None,
             tries=self._tries(turn),
+            not_known=self._not_known(turn),
             **({} if turn.intent in LEAVES_FORM else turn.plain_answer),
         )
         missing = self._missing(turn, kind, number)
@@ -105,21 +108,30 @@ class ValidateReportForm(Skill):
                 # Not in the record: kept as it was written, for the person who looks into it.
                 return lookup.canonical(typed)[:40] or None, None
 
+    def _not_known(self, turn: Turn) -> list[str]:
+        """Facts the customer has said he cannot give: none of them is asked again."""
+        before: list[str] = turn.tracker.get_slot("not_known") or []
+        return [*before, str(turn.requested)] if self._refuses(turn) else before
+
+    def _refuses(self, turn: Turn) -> bool:
+        return bool(turn.requested) and (turn.intent in NO_ANSWER or turn.shrugs)
+
     def _tries(self, turn: Turn) -> float:
         """Answers so far that filled nothing of what was asked."""
         before = float(turn.tracker.get_slot("tries") or 0)
         asked = turn.requested
-        if not asked or turn.given_now(asked) or turn.plain_answer:
+        if not asked or turn.given_now(asked) or turn.plain_answer or self._refuses(turn):
             return 0
         return before + 1
 
     def _missing(self, turn: Turn, kind: str, number: str | None) -> Fact | None:
         if turn.intent in LEAVES_FORM or too_angry(turn) or _asks_person(turn):
             return None
+        if turn.requested and turn.intent in ENDS_CHAT:
+            return None
         if _verdict(turn, kind, number).colour is Urgency.RED:
             return None
         intake = turn.services.intake
-        refused = turn.requested if turn.intent in NO_ANSWER or turn.shrugs else None
         if self._tries(turn) >= intake.tries:
             return None
         shipment = parcels.by_waybill(turn.session, number) if number else None
@@ -131,8 +143,7 @@ class ValidateReportForm(Skill):
             **turn.plain_answer,
         }
         given: set[str] = {name for name, value in known.items() if value}
-        given |= set(turn.tracker.get_slot("not_known") or [])
-        return intake.missing(kind, frozenset(given | ({refused} if refused else set())))
+        return intake.missing(kind, frozenset(given | set(self._not_known(turn))))
 
     def _question(self, turn: Turn, kind: str, missing: Fact) -> str:
         ask = turn.say(f"report.ask.{missing}")

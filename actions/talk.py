@@ -8,6 +8,7 @@ from actions.parcel import track
 from actions.person import not_understood
 from actions.turn import Reply, Turn, remember
 from conversations.schemas import Button
+from parcels.lookup import canonical
 from tickets import repository as tickets
 from tickets.models import FINISHED, Ticket
 from tickets.service import canonical_number
@@ -69,11 +70,34 @@ class Inform(Skill):
             return CheckTicket().handle(turn)
         if number is None and pending == "track_parcel" and any(map(str.isdigit, turn.text)):
             number = turn.text
+        ticket = _waits_for_facts(turn)
+        if ticket and turn.intent == "inform" and (number is None or ticket.waybill_no is None):
+            return self._into(turn, ticket, number)
         if number is not None:
             return track(turn, number)
         if turn.intent in {"affirm", "deny"}:
             return Reply((turn.say(f"talk.{turn.intent}"),), _next_steps(turn))
         return Reply((turn.say("talk.noted"),), offers_person(turn) or _next_steps(turn))
+
+    def _into(self, turn: Turn, ticket: Ticket, number: str | None) -> Reply:
+        """A detail told after the ticket was opened goes into it."""
+        turn.services.tickets.told(
+            turn.session,
+            ticket,
+            turn.text,
+            waybill_no=canonical(number)[:40] if number else None,
+        )
+        return Reply((turn.say("ticket.told", number=ticket.number),), offers_person(turn))
+
+
+def _waits_for_facts(turn: Turn) -> Ticket | None:
+    """This conversation's newest unfinished ticket."""
+    unfinished = [
+        ticket
+        for ticket in tickets.of_conversation(turn.session, turn.conversation.id)
+        if ticket.state not in FINISHED
+    ]
+    return unfinished[-1] if unfinished else None
 
 
 def _next_steps(turn: Turn) -> tuple[Button, ...]:

@@ -105,6 +105,13 @@ class Tickets:
             self._promise(session, ticket, PromiseKind.SOLUTION, at + solution)
         return Opened(ticket, False, contact_by, at + solution if solution else None)
 
+    def told(
+        self, session: Session, ticket: Ticket, text: str, *, waybill_no: str | None = None
+    ) -> None:
+        """A further fact from the customer, kept as an event; a first number is the ticket's."""
+        ticket.waybill_no = ticket.waybill_no or waybill_no
+        _log(session, ticket, "told", text)
+
     def _join(self, session: Session, ticket: Ticket, complaint: Complaint) -> Opened:
         """A repeated complaint counts as a contact; urgency may rise by it, never fall."""
         key = complaint.idempotency_key

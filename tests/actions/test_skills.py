@@ -351,3 +351,36 @@ async def test_a_ticket_of_another_customer_is_not_told(run: Run, database: Data
     assert "SF-STRANGER" not in told.texts
     assert "CS260302-0001" in told.texts
     assert "已登记" not in told.texts
+
+
+async def test_what_the_customer_cannot_give_is_never_asked_again(run: Run) -> None:
+    first = await run("validate_report_form", "包裹不见了", "report_loss")
+    assert first.slots["requested_slot"] == "waybill_no"
+    second = await run("validate_report_form", "没有单号", "inform", slots=first.slots, form=True)
+    assert second.slots["requested_slot"] == "goods"
+    assert second.slots["not_known"] == ["waybill_no"]
+    third = await run(
+        "validate_report_form",
+        "一个花瓶",
+        "inform",
+        entities={"goods": "花瓶"},
+        slots=first.slots | second.slots,
+        form=True,
+    )
+    assert third.slots["requested_slot"] is None
+
+
+async def test_thanks_in_the_form_end_the_questions(run: Run) -> None:
+    first = await run("validate_report_form", "包裹不见了", "report_loss")
+    second = await run("validate_report_form", "好的谢谢", "thank", slots=first.slots, form=True)
+    assert second.slots["requested_slot"] is None
+
+
+async def test_a_detail_after_the_ticket_goes_into_it(run: Run, database: Database) -> None:
+    await run("action_open_ticket", "没到", "report_delay")
+    told = await run("action_inform", LAPTOP, "inform", entities={"waybill_no": LAPTOP})
+    assert "CS260302-0001" in told.texts
+    with database.read() as session:
+        (ticket,) = tickets.of_customer(session, the_conversation(database).customer_id)
+        assert ticket.waybill_no == LAPTOP
+        assert tickets.events(session, ticket.id)[-1].what == "told"
