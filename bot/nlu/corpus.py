@@ -5,6 +5,7 @@ Needs only PyYAML, so that it can run before anything else is installed.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -110,31 +111,36 @@ def near_duplicates(
 ) -> list[tuple[float, Message, Message]]:
     """Pairs whose 3-gram Jaccard exceeds ``threshold``, most alike first.
 
-    With ``against``, pairs across the two collections; else pairs within ``messages``.
+    With ``against``, pairs across the two collections; else pairs within ``messages``. Exact, by
+    prefix filtering (Chaudhuri and others 2006): two sets that alike share one of their rarest
+    grams, so only messages that do are compared.
     """
-    other = list(against)
+    own, other = list(messages), list(against)
+    known = other or own
+    bags = [trigrams(message.text) for message in known]
+    mine = [trigrams(message.text) for message in own] if other else bags
+    frequency = Counter(gram for bag in (*bags, *(mine if other else ())) for gram in bag)
+
+    def rarest(bag: frozenset[str]) -> list[str]:
+        ordered = sorted(bag, key=lambda gram: (frequency[gram], gram))
+        return ordered[: len(bag) - math.ceil(threshold * len(bag)) + 1]
+
     index: dict[str, list[int]] = defaultdict(list)
-    grams: list[frozenset[str]] = []
-    known: list[Message] = []
-
-    def remember(message: Message, bag: frozenset[str]) -> None:
-        for gram in bag:
-            index[gram].append(len(known))
-        known.append(message)
-        grams.append(bag)
-
-    for message in other:
-        remember(message, trigrams(message.text))
+    if other:
+        for number, bag in enumerate(bags):
+            for gram in rarest(bag):
+                index[gram].append(number)
     pairs = []
-    for message in messages:
-        bag = trigrams(message.text)
-        shared = Counter(i for gram in bag for i in index.get(gram, ()))
-        for i, common in shared.items():
-            jaccard = common / (len(bag) + len(grams[i]) - common)
+    for number, (message, bag) in enumerate(zip(own, mine, strict=True)):
+        prefix = rarest(bag)
+        for candidate in {i for gram in prefix for i in index[gram]}:
+            common = len(bag & bags[candidate])
+            jaccard = common / (len(bag) + len(bags[candidate]) - common)
             if jaccard > threshold:
-                pairs.append((jaccard, known[i], message))
+                pairs.append((jaccard, known[candidate], message))
         if not other:
-            remember(message, bag)
+            for gram in prefix:
+                index[gram].append(number)
     return sorted(pairs, key=lambda pair: -pair[0])
 
 
