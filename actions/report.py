@@ -78,6 +78,7 @@ class ValidateReportForm(Skill):
             proposals=None,
             tries=self._tries(turn),
             not_known=self._not_known(turn),
+            detail=turn.text if turn.requested == "detail" else turn.slot("detail"),
             **({} if turn.intent in LEAVES_FORM else turn.plain_answer),
         )
         missing = self._missing(turn, kind, number)
@@ -139,7 +140,7 @@ class ValidateReportForm(Skill):
             "waybill_no": number,
             "goods": turn.slot("goods") or (shipment.goods if shipment else None),
             "amount": turn.slot("amount"),
-            "detail": turn.requested == "detail" or len(turn.text) > 60,
+            "detail": turn.requested == "detail" or turn.slot("detail") or len(turn.text) > 60,
             **turn.plain_answer,
         }
         given: set[str] = {name for name, value in known.items() if value}
@@ -233,7 +234,9 @@ def report_kind(turn: Turn) -> str:
 
 def forget() -> tuple[EventType, ...]:
     """The form's own memory is wiped; the waybill stays for whatever comes next."""
-    return remember(report_kind=None, report_text=None, tries=0, not_known=None, proposals=None)
+    return remember(
+        report_kind=None, report_text=None, tries=0, not_known=None, proposals=None, detail=None
+    )
 
 
 def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, bool]:

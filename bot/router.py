@@ -42,7 +42,9 @@ log = logging.getLogger(__name__)
 
 QUIET = timedelta(seconds=20)
 """So long after our last words a waiting customer is not told his place again."""
-FORM_SLOTS = ("requested_slot", "report_kind", "report_text", "proposals", "pending", "not_known")
+FORM_SLOTS = (
+    "requested_slot", "report_kind", "report_text", "proposals", "pending", "not_known", "detail",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,19 @@ async def test_a_plain_answer_needs_no_recognised_goods(
         assert opened.goods == words
 
 
+async def test_what_happened_is_asked_once(run: Run) -> None:
+    slots: dict[str, Any] = {}
+    asked = []
+    for words, intent in (("我要投诉", "complain"), ("没人管", "complain"), (LAPTOP, "inform")):
+        entities = {"waybill_no": LAPTOP} if words == LAPTOP else None
+        told = await run(
+            "validate_report_form", words, intent, entities=entities, slots=slots, form=bool(slots)
+        )
+        slots |= told.slots
+        asked.append(told.slots["requested_slot"])
+    assert asked == ["detail", "waybill_no", None]
+
+
 async def test_a_shrug_is_no_name_of_goods(run: Run) -> None:
     first = await run(
         "validate_report_form", "碎了", "report_damage", entities={"waybill_no": "YT3141592653589"}
