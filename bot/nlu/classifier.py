@@ -9,13 +9,14 @@ for it (80 MB). Training is in learning.py; what else was tried, in docs/underst
 from __future__ import annotations
 
 import json
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.nlu.features import Rows, Vocabulary, clauses, masked
+from bot.nlu.features import Rows, Vocabulary, clauses, grams, masked
 from bot.nlu.vectors import SentenceVectors, open_vectors
 
 GAMMA = 1.5
@@ -123,6 +124,18 @@ class IntentModel:
         order = np.argsort(-probabilities)
         ranking = tuple((self.intents[i], float(probabilities[i])) for i in order)
         return Prediction(ranking, nearness)
+
+    def evidence(self, text: str, intent: str, other: str) -> list[tuple[str, float]]:
+        """What each known n-gram adds to one intent's lead over another, most first."""
+        plain = masked(text)
+        columns, values = self.vocabulary.weigh(plain)
+        names = {zlib.crc32(gram.encode()): gram[1:] for gram in grams(plain)}
+        rows = self.sparse[columns].astype(np.float32)
+        one, two = self.intents.index(intent), self.intents.index(other)
+        leads = values * (rows[:, one] - rows[:, two])
+        keys = self.vocabulary.keys[columns].tolist()
+        found = [(names[key], float(lead)) for key, lead in zip(keys, leads, strict=True)]
+        return sorted(found, key=lambda pair: -pair[1])
 
     def save(self, folder: Path) -> None:
         """Write the model's arrays and facts into a folder."""

@@ -8,6 +8,7 @@ everything above works without it (``NoVectors``): less accurate, but standing.
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
 from importlib import util
 from pathlib import Path
@@ -22,6 +23,8 @@ USE_FILES = {
     "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
     "weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
 }
+
+_MANY = 500  # texts
 
 
 class VectorsUnavailable(RuntimeError):
@@ -51,7 +54,10 @@ class NoVectors:
 
 
 class UseVectors:
-    """USE multilingual v3: rows of 512, L2 norm 1. One thread: a server's core is one core."""
+    """USE multilingual v3: rows of 512, L2 norm 1.
+
+    One thread for a message, since a server's core is one core; all of them for training.
+    """
 
     name = "use-multilingual-3"
     width = 512
@@ -72,6 +78,10 @@ class UseVectors:
         """Shape (n, 512)."""
         if not texts:
             return np.empty((0, self.width), dtype=np.float32)
+        threads = (os.cpu_count() or 1) if len(texts) > _MANY else 1
+        # The backend is made at the first call and keeps its own count.
+        self._model.threads = threads
+        self._model._model.threads = threads
         rows: Floats = self._model.encode(texts)
         return rows
 
