@@ -89,9 +89,9 @@ def main(arguments: list[str], model: Path) -> int:
         print(f"{error} Run ./courier train.", file=sys.stderr)
         return 1
     if options.report:
-        from bot.nlu import evaluate  # trains, so it loads scipy
+        from bot.nlu.evaluate import main as measure  # trains, so it loads scipy
 
-        return evaluate.main(understanding, _ROOT)
+        return measure(understanding, _ROOT)
     for text in [" ".join(options.text)] if options.text else _lines():
         parsed = understanding.parse(text)
         if options.json:
