@@ -72,6 +72,18 @@ def inbox_row(session: Session, channel: str, account: str, outside_id: str) -> 
     )
 
 
+def unfinished(session: Session, conversation_id: int) -> bool:
+    """Whether a message of this conversation still waits for its answer."""
+    return (
+        session.scalar(
+            select(Inbox.id)
+            .where(Inbox.conversation_id == conversation_id, Inbox.due_at.is_not(None))
+            .limit(1)
+        )
+        is not None
+    )
+
+
 def messages(
     session: Session,
     conversation_id: int,

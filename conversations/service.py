@@ -32,8 +32,13 @@ EPISODE = timedelta(hours=24)
 """After this silence, and if no person holds it, a customer's next words begin a new episode."""
 
 
-def receive(session: Session, inbound: Inbound) -> tuple[Inbox, bool]:
+def receive(
+    session: Session, inbound: Inbound, lease: timedelta | None = None
+) -> tuple[Inbox, bool]:
     """Store a customer's message with its inbox row; ``False`` if it was here before.
+
+    With ``lease`` the row is claimed by the caller at once, unless an earlier message of the
+    conversation is still unfinished: ``leased_until`` tells.
 
     Raises Invalid for words that are nothing, TooLong above MAX_TEXT characters.
     """
@@ -66,7 +71,10 @@ def receive(session: Session, inbound: Inbound) -> tuple[Inbox, bool]:
         message_id=message.id,
         received_at=at,
         due_at=at,
+        attempts=0,
     )
+    if lease and not repository.unfinished(session, conversation.id):
+        row.leased_until, row.attempts = at + lease, 1
     session.add(row)
     session.flush()
     return row, True
@@ -181,7 +189,6 @@ def post(
             due_at=at,
         )
     )
-    session.flush()
     return message
 
 

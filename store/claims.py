@@ -7,12 +7,24 @@ A claim is a lease. A worker that dies keeps nothing: after ``lease`` the row fa
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from store import clock
+from store.base import Instant
 
 
 class Due:
@@ -34,6 +46,18 @@ def claim(
     that waits for its next attempt holds back those behind it.
     """
     at = clock.now()
+    rows = session.scalars(
+        _claiming(table, in_order_of, session.get_bind().dialect.name),  # type: ignore[arg-type]
+        {"at": at, "until": at + lease, "most": limit},
+        execution_options={"synchronize_session": False},
+    )
+    return sorted(rows, key=lambda row: row.id)
+
+
+@cache
+def _claiming(table: type[Any], in_order_of: str, dialect: str) -> Any:
+    """The statement of ``claim``, put together once: building it costs more than running it."""
+    at = bindparam("at", type_=Instant())
     ready: list[ColumnElement[bool]] = [
         table.due_at <= at,
         or_(table.leased_until.is_(None), table.leased_until <= at),
@@ -49,17 +73,16 @@ def claim(
                 )
             )
         )
-    due: Select[Any] = select(table.id).where(*ready).order_by(table.due_at).limit(limit)
-    if session.get_bind().dialect.name == "postgresql":
+    due: Select[Any] = select(table.id).where(*ready).order_by(table.due_at)
+    due = due.limit(bindparam("most", type_=Integer))
+    if dialect == "postgresql":
         due = due.with_for_update(skip_locked=True)
-    rows = session.scalars(
+    return (
         update(table)
         .where(table.id.in_(due))
-        .values(leased_until=at + lease, attempts=table.attempts + 1)
-        .returning(table),
-        execution_options={"synchronize_session": False},
+        .values(leased_until=bindparam("until", type_=Instant()), attempts=table.attempts + 1)
+        .returning(table)
     )
-    return sorted(rows, key=lambda row: row.id)
 
 
 def release(row: Any, *, retry_at: datetime | None, error: str | None = None) -> None:

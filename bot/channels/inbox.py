@@ -40,6 +40,7 @@ class InboxLoop:
         self._route = route
         self._under_way: set[asyncio.Task[None]] = set()
         self._crowded = False
+        self._running = False
         self._loop = Loop(live, "inbox", self._claim)
 
     async def accept(self, inbound: Inbound) -> Accepted:
@@ -49,26 +50,34 @@ class InboxLoop:
         """
         for _ in range(MEETINGS):
             try:
-                return await asyncio.to_thread(self._store, inbound)
+                row, new = await asyncio.to_thread(self._store, inbound)
+                break
             except IntegrityError:
                 # PostgreSQL: the same message, or the customer's other first words, came by another
                 # worker at this moment. What it stored is there now.
                 log.info("a message on %s met its like", inbound.channel)
-        return await asyncio.to_thread(self._store, inbound)
+        else:
+            row, new = await asyncio.to_thread(self._store, inbound)
+        if new and row.leased_until is not None:
+            self._begin(row)
+        return Accepted(row.id, row.message_id, row.conversation_id, new)
 
-    def _store(self, inbound: Inbound) -> Accepted:
+    def _store(self, inbound: Inbound) -> tuple[Inbox, bool]:
+        """The row, claimed already if this loop can answer it at once: that saves a claim."""
+        free = self._running and len(self._under_way) < SIDE_BY_SIDE
         with self._database.write() as session:
-            row, new = conversations.receive(session, inbound)
+            row, new = conversations.receive(session, inbound, LEASE if free else None)
             if new:
-                self._live.after_commit(
-                    session, "inbox", "queue", f"conversation:{row.conversation_id}"
-                )
-            return Accepted(row.id, row.message_id, row.conversation_id, new)
+                topics = ["queue", f"conversation:{row.conversation_id}"]
+                self._live.after_commit(session, *topics, *([] if row.leased_until else ["inbox"]))
+            return row, new
 
     def start(self) -> None:
+        self._running = True
         self._loop.start()
 
     async def stop(self) -> None:
+        self._running = False
         await self._loop.stop()
         for task in list(self._under_way):
             task.cancel()
@@ -81,10 +90,13 @@ class InboxLoop:
             return False
         rows = await asyncio.to_thread(self._claim_rows, room)
         for row in rows:
-            task = asyncio.create_task(self._answer(row))
-            self._under_way.add(task)
-            task.add_done_callback(self._done)
+            self._begin(row)
         return len(rows) == room
+
+    def _begin(self, row: Inbox) -> None:
+        task = asyncio.create_task(self._answer(row))
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
