@@ -40,7 +40,7 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A format that a number fits; ``check``: right, wrong, or None where there is no check digit."""
+    """A format that a number fits; ``check`` is None where there is no check digit."""
 
     number: str
     carrier: str

@@ -39,7 +39,7 @@ def test_a_broken_annotation_is_refused(line: str) -> None:
 def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.yml"
     path.write_text("just words")
-    with pytest.raises(CorpusError, match="bad.yml"):
+    with pytest.raises(CorpusError, match=r"bad\.yml"):
         list(corpus.read(path))
 
 

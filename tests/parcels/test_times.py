@@ -83,7 +83,7 @@ PHRASES = {
 
 def told(phrase: str, now: datetime = NOW, zone: ZoneInfo = SHANGHAI) -> str | None:
     found = understand(phrase, now, zone)
-    return found and f"{found.start:%m-%d %H:%M} / {found.end:%m-%d %H:%M}"
+    return f"{found.start:%m-%d %H:%M} / {found.end:%m-%d %H:%M}" if found else None
 
 
 @pytest.mark.parametrize(("phrase", "meant"), PHRASES.items())
