@@ -70,7 +70,8 @@ def readings(joined: str, typed: str, before: str, whole: str) -> Iterator[tuple
     ``whole`` the message, all in capitals.
     """
     if _TICKET.fullmatch(_repaired(joined, "CS")):
-        yield "ticket_no", _repaired(joined, "CS")
+        digits = _repaired(joined, "CS").removeprefix("CS").replace("-", "")
+        yield "ticket_no", f"CS{digits[:6]}-{digits[6:]}"
     for pattern in (S10, _UPS, _LASERSHIP):
         if pattern.fullmatch(joined):
             yield "waybill_no", joined
@@ -96,7 +97,7 @@ def readings(joined: str, typed: str, before: str, whole: str) -> Iterator[tuple
         yield "waybill_no", digits
     if (
         _EIGHT.fullmatch(digits)
-        and not named
+        and not (named or _looks_like_date(digits))
         and (called or " " in typed or typed == whole.strip())
     ):
         yield "phone", digits
