@@ -96,7 +96,7 @@ class IntentModel:
 
     Scores (c,) are ``values @ sparse[columns] + likeness @ dense``: ``sparse`` (g, c) holds the
     n-gram kernel's weights folded into one row per n-gram, ``dense`` (n, c) the weights of the
-    Gaussians. ``temperature`` makes the softmax of the scores a probability.
+    Gaussians; ``lean`` (c,) is added. ``temperature`` makes their softmax a probability.
     """
 
     intents: tuple[str, ...]
@@ -104,6 +104,7 @@ class IntentModel:
     sparse: NDArray[np.float16]
     views: tuple[View, ...]
     dense: Rows
+    lean: Rows
     temperature: float
     vectors: SentenceVectors
 
@@ -111,7 +112,7 @@ class IntentModel:
         """The intents of a message as the customer typed it."""
         plain = masked(text)
         columns, values = self.vocabulary.weigh(plain)
-        scores = values @ self.sparse[columns].astype(np.float32)
+        scores = values @ self.sparse[columns].astype(np.float32) + self.lean
         nearness = 1.0
         for index, raw in enumerate(raw_views([plain], self.vectors)):
             view = self.views[index]
@@ -150,6 +151,7 @@ class IntentModel:
             idf=self.vocabulary.idf,
             sparse=self.sparse,
             dense=self.dense.astype(np.float16),
+            lean=self.lean,
             **views,
         )
         facts = {
@@ -180,6 +182,7 @@ class IntentModel:
                 sparse=arrays["sparse"],
                 views=views,
                 dense=arrays["dense"].astype(np.float32),
+                lean=arrays["lean"],
                 temperature=facts["temperature"],
                 vectors=open_vectors(facts["vectors"]),
             )

@@ -73,8 +73,11 @@ class IntentClassifier(_Learned):
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
-        """``vectors``: "use-multilingual-3", or "none" to go by n-grams alone."""
-        return {"vectors": UseVectors.name}
+        """``vectors``: "use-multilingual-3", or "none" to go by n-grams alone.
+
+        ``lean``: intent to what is added to its score; see learning.train.
+        """
+        return {"vectors": UseVectors.name, "lean": {}}
 
     def train(self, training_data: TrainingData) -> Resource:
         """Learn every labelled message."""
@@ -86,6 +89,7 @@ class IntentClassifier(_Learned):
             [m.get("text") for m in examples],
             [m.get("intent") for m in examples],
             open_vectors(self._config["vectors"]),
+            self._config["lean"],
         )
         with self._storage.write_to(self._resource) as folder:
             self._model.save(folder)

@@ -20,8 +20,8 @@ from bot.nlu import learning, report
 from bot.nlu.corpus import ENTITIES, Message, load
 
 if TYPE_CHECKING:
+    from bot.nlu.classifier import IntentModel
     from bot.nlu.understand import Understanding
-    from bot.nlu.vectors import SentenceVectors
 
 _RED_INTENTS = frozenset({"report_perishable", "escalate_threat"})
 _RED_GOODS = ("medicine", "perishable", "document")
@@ -145,15 +145,17 @@ def read_all(
     return judged, float(np.median(times)) * 1000
 
 
-def cross_validate(messages: Sequence[Message], vectors: SentenceVectors) -> list[Judged]:
-    """Every training message judged by a model of the other four fifths."""
+def cross_validate(messages: Sequence[Message], like: IntentModel) -> list[Judged]:
+    """Every training message judged by a model of the other four fifths, leaning like ``like``."""
     ready = learning.prepare(
-        [message.text for message in messages], [message.intent for message in messages], vectors
+        [message.text for message in messages],
+        [message.intent for message in messages],
+        like.vectors,
     )
     kernel, targets = ready.kernel(), ready.targets()
     judged: list[Judged] = []
     for seen, unseen in learning.folds(ready.labels):
-        scores = learning.held_out(kernel, targets, seen, unseen)
+        scores = learning.held_out(kernel, targets, seen, unseen) + like.lean
         for index, row in zip(unseen.tolist(), scores, strict=True):
             best = int(row.argmax())
             judged.append(Judged(messages[index], ready.intents[best], float(row[best])))
@@ -165,7 +167,7 @@ def main(understanding: Understanding, root: Path) -> int:
     train, test = load(root / "data" / "nlu"), load(root / "data" / "test")
     goods = yaml.safe_load((root / "policies" / "goods.yml").read_text(encoding="utf-8"))
     held_out, parse_ms = read_all(understanding, test)
-    crossed = cross_validate(train, understanding.intents.vectors)
+    crossed = cross_validate(train, understanding.intents)
     text = report.markdown(held_out, crossed, goods, parse_ms)
     report.write(root / "docs" / "understanding.md", text)
     print(report.summary(held_out, crossed, goods, parse_ms))

@@ -18,10 +18,10 @@ class Doubt:
     a confidence of ``strange_confidence``.
     """
 
-    confidence: float = 0.35
-    margin: float = 0.08
-    nearness: float = 0.3
-    strange_confidence: float = 0.6
+    confidence: float = 0.25
+    margin: float = 0.02
+    nearness: float = 0.25
+    strange_confidence: float = 0.5
 
     def reason(self, prediction: Prediction) -> str | None:
         """Why not to act on the prediction, None when it may be acted on."""

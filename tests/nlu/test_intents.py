@@ -109,3 +109,13 @@ def test_doubt_names_its_reason() -> None:
     assert doubt.reason(predicted(0.45, 0.4)) == "leads report_delay by only 0.05"
     assert doubt.reason(predicted(0.55, 0.1, 0.2)) == "like nothing in training (nearness 0.20)"
     assert doubt.reason(predicted(0.8, 0.1, 0.2)) is None
+
+
+def test_a_lean_makes_an_intent_likelier() -> None:
+    corpus = messages()
+    texts, intents = [m.text for m in corpus], [m.intent for m in corpus]
+    plain, leaning = (
+        dict(train(texts, intents, NoVectors(), lean).predict("嗯").ranking)
+        for lean in ({}, {"report_damage": 0.2})
+    )
+    assert leaning["report_damage"] > plain["report_damage"]
