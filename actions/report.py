@@ -285,9 +285,9 @@ def _verdict(turn: Turn, kind: str, number: str | None) -> Verdict:
 
 
 def _goods_class(turn: Turn) -> str:
-    """The class of the goods the customer names; general if he names none."""
-    named = turn.slot("goods")
-    return turn.services.goods.classify(named) if named else GoodsClass.GENERAL
+    """The class of the goods the customer names, or at least speaks of."""
+    named, goods = turn.slot("goods"), turn.services.goods
+    return goods.classify(named) if named else goods.mentioned(turn.text)
 
 
 def _story(turn: Turn) -> str:

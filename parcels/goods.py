@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 from parcels.models import GoodsClass
 from store.policies import load
 
+TIME_CRITICAL = frozenset({GoodsClass.MEDICINE, GoodsClass.PERISHABLE, GoodsClass.DOCUMENT})
 SLIP = 86
 """Similarity (0 to 100, rapidfuzz ratio) from which a mistyped word counts as the word."""
 
@@ -39,6 +40,16 @@ class Goods:
     @classmethod
     def from_file(cls, path: Path) -> Goods:
         return cls(load(path, Lexicon))
+
+    def mentioned(self, text: str) -> GoodsClass:
+        """The class of time-critical goods that a whole message speaks of; general if of none.
+
+        For messages whose goods nobody found: a word in passing is enough to be careful.
+        """
+        for goods_class, pattern in self._patterns:
+            if goods_class in TIME_CRITICAL and pattern.search(text):
+                return goods_class
+        return GoodsClass.GENERAL
 
     def classify(self, named: str) -> GoodsClass:
         """The class of goods by their name; general when no word fits."""

@@ -89,3 +89,16 @@ def test_scans_come_in_any_order_and_twice(session: Session) -> None:
 )
 def test_goods_have_a_class(named: str, expected: GoodsClass) -> None:
     assert Goods.from_file(ROOT / "policies" / "goods.yml").classify(named) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("我妈的胰岛素三天了还没到", GoodsClass.MEDICINE),
+        ("my passport is stuck since Monday", GoodsClass.DOCUMENT),
+        ("I live on the ninth floor, ring me", GoodsClass.GENERAL),
+        ("我的连衣裙呢", GoodsClass.GENERAL),
+    ],
+)
+def test_time_critical_goods_are_seen_in_a_whole_message(text: str, expected: GoodsClass) -> None:
+    assert Goods.from_file(ROOT / "policies" / "goods.yml").mentioned(text) is expected
