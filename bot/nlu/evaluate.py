@@ -95,11 +95,7 @@ def red_recall(judged: Sequence[Judged], goods: dict[str, Any]) -> Ratio:
             one.message.intent, [e.value for e in one.message.entities if e.kind == "goods"], goods
         )
     ]
-    found = [
-        one
-        for one in red
-        if _red(one.intent, [value for kind, value in one.entities if kind == "goods"], goods)
-    ]
+    found = [one for one in red if _red(one.intent, _named(one), goods)]
     return Ratio(len(found), len(red))
 
 
@@ -172,6 +168,11 @@ def main(understanding: Understanding, root: Path) -> int:
     report.write(root / "docs" / "understanding.md", text)
     print(report.summary(held_out, crossed, goods, parse_ms))
     return 0
+
+
+def _named(one: Judged) -> list[str]:
+    """The goods found; where none was, the whole message, as the product reads it then."""
+    return [value for kind, value in one.entities if kind == "goods"] or [one.message.text]
 
 
 def _red(intent: str, goods: Iterable[str], classes: dict[str, Any]) -> bool:
