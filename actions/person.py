@@ -1,4 +1,4 @@
-"""Skills that bring a person: asked for, needed for a change, or because we did not understand."""
+"""Skills that bring a person: asked for, or because we did not understand."""
 
 from __future__ import annotations
 
@@ -16,19 +16,6 @@ class AskHuman(Skill):
     def handle(self, turn: Turn) -> Reply:
         words = hand_over(turn, "ask_human", "customer_asked")
         return Reply((turn.say("handoff.of_course"), words), events=remember(pending=None))
-
-
-class PassOn(Skill):
-    """A change that only a person may make: goes to one with all that is known."""
-
-    skill = "action_pass_on"
-
-    def handle(self, turn: Turn) -> Reply:
-        key = f"pass_on.{turn.intent}"
-        if not turn.services.texts.has(key):
-            key = "pass_on.other"
-        words = hand_over(turn, "change_request", turn.intent, verdict=judge(turn))
-        return Reply((turn.say(key), words), events=remember(pending=None))
 
 
 class Fallback(Skill):

@@ -10,12 +10,12 @@ from rasa_sdk.events import EventType
 
 from actions.base import Skill
 from actions.handing import hand_over, offers_person, too_angry
+from actions.matters import CHANGES, change_beside
 from actions.parcel import describe, propose
 from actions.turn import Reply, Turn, joined, remember
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
-from parcels.models import GoodsClass
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
@@ -24,17 +24,6 @@ from tickets.urgency import Circumstances, Verdict
 
 THREAT = "escalate_threat"
 TELLS_WHERE = frozenset({"report_delay", "report_perishable", "report_loss"})
-CHANGES = frozenset(
-    {
-        "change_delivery_time",
-        "change_delivery_place",
-        "cancel_or_return",
-        "request_pickup",
-        "manage_notifications",
-        "ask_pickup_code",
-        "ask_invoice",
-    }
-)
 LEAVES_FORM = frozenset({"ask_human", THREAT}) | CHANGES
 """Nothing more is asked: the ticket opens with what is known, and a person takes over."""
 ENDS_CHAT = frozenset({"thank", "goodbye"})
@@ -74,6 +63,7 @@ class ValidateReportForm(Skill):
         facts = remember(
             report_kind=kind,
             report_text=_story(turn),
+            also=change_beside(turn) or turn.slot("also"),
             waybill_no=number,
             proposals=None,
             tries=self._tries(turn),
@@ -213,7 +203,13 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
         words.append(waiting)
         if number is None:
             words.append(turn.say("report.number_later"))
-    return Reply(tuple(words), () if hold else offers_person(turn), remember(pending=None))
+        return Reply(tuple(words), (), remember(pending=None))
+    also = turn.slot("also") or change_beside(turn)
+    if also is None:
+        return Reply(tuple(words), offers_person(turn), remember(pending=None))
+    words.append(turn.say("report.also", matter=turn.say(f"words.matter.{also}")))
+    yes = turn.say("report.also_yes")
+    return Reply(tuple(words), (Button(yes, yes),), remember(pending=also))
 
 
 def report_kind(turn: Turn) -> str:

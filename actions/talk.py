@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from actions.base import Skill
+from actions.change import pass_on
 from actions.handing import offers_person
+from actions.matters import CHANGES
 from actions.parcel import track
 from actions.person import not_understood
 from actions.turn import Reply, Turn, remember
@@ -75,6 +77,8 @@ class Inform(Skill):
             return self._into(turn, ticket, number)
         if number is not None:
             return track(turn, number)
+        if turn.intent == "affirm" and pending in CHANGES:
+            return pass_on(turn, pending)
         if turn.intent in {"affirm", "deny"}:
             return Reply((turn.say(f"talk.{turn.intent}"),), _next_steps(turn))
         return Reply((turn.say("talk.noted"),), offers_person(turn) or _next_steps(turn))

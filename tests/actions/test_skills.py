@@ -397,3 +397,42 @@ async def test_a_detail_after_the_ticket_goes_into_it(run: Run, database: Databa
         (ticket,) = tickets.of_customer(session, the_conversation(database).customer_id)
         assert ticket.waybill_no == LAPTOP
         assert tickets.events(session, ticket.id)[-1].what == "told"
+
+
+async def test_a_problem_told_beside_a_change_is_a_ticket_first(
+    run: Run, database: Database
+) -> None:
+    told = await run(
+        "action_pass_on",
+        "破了，还要改地址",
+        "change_delivery_place",
+        guesses=("report_damage",),
+    )
+    assert "CS260302-0001" in told.texts
+    conversation = the_conversation(database)
+    assert conversation.holder == Holder.WAITING
+    with database.read() as session:
+        case = handoffs.open_case(session, conversation.id)
+        assert case is not None
+        assert case.packet["ticket"]["kind"] == "report_damage"
+
+
+async def test_a_change_told_beside_a_problem_is_offered_next(run: Run, database: Database) -> None:
+    first = await run(
+        "validate_report_form",
+        "没到，还想改地址",
+        "report_delay",
+        guesses=("change_delivery_place",),
+    )
+    opened = await run(
+        "action_open_ticket",
+        LAPTOP,
+        "inform",
+        entities={"waybill_no": LAPTOP},
+        slots=first.slots,
+        form=True,
+    )
+    assert opened.slots["pending"] == "change_delivery_place"
+    assert the_conversation(database).holder == Holder.BOT
+    await run("action_inform", "好的，一起办", "affirm", slots=opened.slots)
+    assert the_conversation(database).holder == Holder.WAITING
