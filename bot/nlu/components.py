@@ -38,6 +38,10 @@ class MixedTokenizer(Tokenizer):
         """Rasa's two keys for cutting up intent names, which we never do."""
         return {"intent_tokenization_flag": False, "intent_split_symbol": "_"}
 
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Nothing: our components cut for themselves, and Rasa would hash every token."""
+        return training_data
+
     def tokenize(self, message: Message, attribute: str) -> list[RasaToken]:
         """One token per CJK character, word or number."""
         return [RasaToken(t.text, t.start, t.end) for t in tokenize(message.get(attribute))]
