@@ -55,7 +55,8 @@ def train(settings: Settings) -> Path:
     part = f"part-{wanted.name.removesuffix('.tar.gz')}"
     journal = settings.logs / "train.log"
     command = [sys.executable, "-m", "bot.cli", "rasa", "train", "--data", *TRAINING_DATA]
-    command += ["--out", str(settings.models), "--fixed-model-name", part]
+    # Rasa's cache looks at a component's class, not at the modules that it is made of.
+    command += ["--force", "--out", str(settings.models), "--fixed-model-name", part]
     with journal.open("wb") as output:
         result = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False)
     made = settings.models / f"{part}.tar.gz"

@@ -154,7 +154,8 @@ def cross_validate(messages: Sequence[Message], like: IntentModel) -> list[Judge
         scores = learning.held_out(kernel, targets, seen, unseen) + like.lean
         for index, row in zip(unseen.tolist(), scores, strict=True):
             best = int(row.argmax())
-            judged.append(Judged(messages[index], ready.intents[best], float(row[best])))
+            sure = 1 / float(np.exp((row - row[best]) / like.temperature).sum())
+            judged.append(Judged(messages[index], ready.intents[best], sure))
     return judged
 
 

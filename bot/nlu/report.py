@@ -62,7 +62,8 @@ def markdown(
             _confusions(held_out),
         ),
         _table(("labelled", "taken for", "times"), _confusions(crossed)),
-        "## The surest mistakes on held-out messages",
+        "## The surest mistakes in cross-validation",
+        # The held-out messages stay unread, so that nobody writes towards them.
         _table(
             ("message", "labelled", "taken for", "confidence"),
             (
@@ -72,7 +73,7 @@ def markdown(
                     one.intent,
                     f"{one.confidence:.2f}",
                 )
-                for one in evaluate.confident_mistakes(held_out)
+                for one in evaluate.confident_mistakes(crossed)
             ),
         ),
     ]
