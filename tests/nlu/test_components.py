@@ -17,7 +17,7 @@ from tests.nlu.small import INTENTS, ROOT, messages
 
 TEXTS = ["寄到北京要多少钱", "花瓶碎了，单号SF1234567890123", "thanks a lot", "/thank", "ᚠᚢᚦ"]
 
-# A process of its own: Rasa is loaded behind its stand-ins, and other tests keep a clean interpreter.
+# Programs of their own, so that other tests keep an interpreter without Rasa.
 TRAIN = """
 import sys
 from bot.nlu import compat
