@@ -14,6 +14,8 @@ from bot.nlu.learning import best_temperature, folds, solve, train
 from bot.nlu.vectors import NoVectors, SentenceVectors, use_vectors
 from tests.nlu.small import INTENTS, messages
 
+pytestmark = pytest.mark.slow
+
 
 def trained(vectors: SentenceVectors) -> tuple[IntentModel, float]:
     """A model of four fifths, and its accuracy on the last fifth."""
