@@ -121,7 +121,7 @@ class TelegramChannel:
 
     async def _receive(self, found: Received) -> None:
         inbound = found.inbound
-        if found.edit_of and await asyncio.to_thread(self._unchanged, found):
+        if found.edit_of is not None and await asyncio.to_thread(self._unchanged, found):
             return
         try:
             if found.polite:

@@ -25,6 +25,7 @@ from telegram.error import (
 )
 from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
+from telegram.warnings import PTBDeprecationWarning
 
 from bot.channels.base import SendFailed, TryLater, UnknownResult, Unreachable
 
@@ -36,6 +37,8 @@ POLL_SECONDS = 25
 CHATTY = ("httpx", "telegram.Bot", "telegram.ext.ExtBot", "telegram.request.HTTPXRequest")
 """Loggers that see an address or an answer. A filter works on its own logger only, not below it."""
 
+# Version 22 gives whole seconds, and says at each of them that 23 will give a timedelta.
+warnings.filterwarnings("ignore", category=PTBDeprecationWarning, message=".*`retry_after`")
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -177,8 +180,5 @@ def _connections(count: int) -> HTTPXRequest:
 
 
 def _wait(error: RetryAfter) -> timedelta:
-    with warnings.catch_warnings():
-        # Version 22 gives whole seconds and announces a timedelta.
-        warnings.simplefilter("ignore")
-        wait = error.retry_after
+    wait = error.retry_after
     return wait if isinstance(wait, timedelta) else timedelta(seconds=wait)

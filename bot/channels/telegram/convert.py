@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from telegram import CallbackQuery, Message, Update, User
 
@@ -155,7 +156,7 @@ def _pressed(query: CallbackQuery) -> Pressed | None:
     )
 
 
-def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, object]]:
+def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, Any]]:
     """The kind, the label's name, the polite answer's name, and facts for the label.
 
     A label ``words`` is told to the bot as the customer's own words (a contact's number, the
