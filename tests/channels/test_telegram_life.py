@@ -1,4 +1,4 @@
-"""Telegram while the service runs: both ways in, the pace out, failures, settings, no token told."""
+"""Telegram while the service runs: both ways in, failures, the token, the pace, settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -171,9 +171,11 @@ async def test_the_token_is_in_no_log_line_whatever_fails(
     house = House(database)
     switched_on(house, peer)
     peer.script += [("unknown", None), ("blocked", None), ("server_error", None)]
-    await peer.arrives({"message": message(1, text="hello")})
+    for number in range(1, 5):
+        await peer.arrives({"message": message(number, text="hello")})
     async with alive(house):
-        await until(lambda: peer.calls and house.idle() and house.outbox_rows())
+        await until(lambda: len(house.outbox_rows()) == 4 and house.idle())
+    assert peer.chats[1001] == ["answer to hello"] * 2  # one whose answer was lost, one unharmed
     client = Client(TOKEN, "http://127.0.0.1:1")
     with pytest.raises(TryLater) as refused:
         await client.name()
@@ -228,7 +230,7 @@ def test_a_group_hears_twenty_messages_a_minute(
     assert later.value.after == timedelta(seconds=40)
     assert pace.book(1) == 0  # nobody else waits
     at(clock.now() + timedelta(seconds=40))
-    assert pace.book(GROUP) == 0
+    assert pace.book(GROUP) < 0.2
 
 
 def test_a_chat_asked_to_wait_waits_alone(pace: Pace, at: Callable[[datetime], None]) -> None:
@@ -251,8 +253,8 @@ def test_all_chats_together_hear_thirty_messages_a_second(pace: Pace) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[dict[str, str]]:
-    yield {"COURIER_HOME": str(tmp_path)}
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"COURIER_HOME": str(tmp_path)}
 
 
 def test_a_token_alone_switches_it_on(home: dict[str, str], tmp_path: Path) -> None:

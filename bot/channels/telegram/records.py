@@ -13,11 +13,16 @@ from conversations.schemas import Button, Inbound, Outbound
 from store import clock
 from store.claims import release
 
+MOST = 2**31 - 1
+"""The largest id a table has; PostgreSQL refuses to look for more."""
+
 
 def pressed(
     session: Session, account: str, address: str, message_id: int, number: int
 ) -> Button | None:
     """The button of a message that was sent to this very chat; None for any other."""
+    if message_id > MOST:
+        return None
     message = session.get(Message, message_id)
     if message is None or message.author == Author.CUSTOMER:
         return None
