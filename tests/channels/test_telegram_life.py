@@ -19,6 +19,7 @@ from bot import app as service
 from bot import settings
 from bot.channels.base import TryLater, UnknownResult, Unreachable
 from bot.channels.telegram import switch_on
+from bot.channels.telegram.check import check
 from bot.channels.telegram.client import Client, TokenRefused
 from bot.channels.telegram.pace import Pace
 from bot.settings import TelegramSettings
@@ -287,6 +288,24 @@ def test_a_wrong_setting_is_one_sentence(home: dict[str, str], name: str, value:
 def test_a_webhook_without_a_token_is_named(home: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="COURIER_TELEGRAM_TOKEN is missing"):
         settings.load({**home, "COURIER_TELEGRAM_WEBHOOK_URL": "https://desk.example"})
+
+
+async def test_the_check_says_what_works_and_what_is_missing(peer: Peer) -> None:
+    asking = TelegramSettings(TOKEN, api=peer.address)
+    told = TelegramSettings(TOKEN, "https://desk.example", api=peer.address)
+    wrong = TelegramSettings("7000001:AAanother-token-of-none", api=peer.address)
+    nowhere = TelegramSettings(TOKEN, api="http://127.0.0.1:1")
+    for chosen, works, sentence in (
+        (None, True, "telegram: off. Write /newbot to @BotFather"),
+        (asking, True, "telegram: Fixture answers; the service asks for messages"),
+        (told, True, "telegram: Fixture answers; deliveries begin when the service starts"),
+        (wrong, False, "telegram: COURIER_TELEGRAM_TOKEN is refused"),
+        (nowhere, False, "telegram: out of reach"),
+    ):
+        found = await check(chosen)
+        assert found[0] is works
+        assert found[1].startswith(sentence)
+    assert peer.named("setWebhook") == []
 
 
 # The peer itself

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import httpx
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update
+from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update, WebhookInfo
 from telegram.constants import ChatAction
 from telegram.error import (
     BadRequest,
@@ -128,7 +128,12 @@ class Client:
 
     async def name(self) -> str:
         """The bot's own @name: that Telegram knows the token."""
-        return (await self._sorted(self._bot.get_me())).name
+        user = await self._sorted(self._bot.get_me())
+        return f"@{user.username}" if user.username else user.full_name
+
+    async def webhook(self) -> WebhookInfo:
+        """Where Telegram delivers, how much waits there, and its last failure."""
+        return await self._sorted(self._bot.get_webhook_info())
 
     async def close(self) -> None:
         for request in self._requests:
