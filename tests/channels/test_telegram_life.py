@@ -268,6 +268,24 @@ def test_a_token_alone_switches_it_on(home: dict[str, str], tmp_path: Path) -> N
     assert channels.capabilities("telegram").max_length == 4096
 
 
+async def test_the_whole_service_answers_on_telegram(home: dict[str, str], peer: Peer) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        given = {
+            **home,
+            "COURIER_RASA_PORT": str(nobody.getsockname()[1]),
+            "COURIER_TELEGRAM_TOKEN": TOKEN,
+            "COURIER_TELEGRAM_API": peer.address,
+        }
+        app = service.create(settings.load(given))
+        async with app.router.lifespan_context(app):
+            await peer.arrives({"message": message(1, text="my parcel is broken")})
+            await until(lambda: peer.chats.get(1001), 30)
+    (words,) = peer.chats[1001]
+    bot_down = TEXTS.say("en", "handoff.bot_down")  # Rasa is not here: a person is promised
+    assert words.startswith(bot_down)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
