@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.channels.base import Channel
+from bot.channels.base import Channel, Part, TryLater
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.client import Client
 from bot.channels.telegram.pace import Pace
@@ -332,6 +332,18 @@ async def test_a_limit_of_one_chat_holds_back_no_other(desk: Desk, telegram: Tel
     await until(lambda: telegram.peer.chats.get(1002))
     assert telegram.peer.chats == {1002: ["answer to from bob"]}
     assert desk.house.outbox_rows()[0].due_at == clock.now() + timedelta(seconds=300)
+
+
+async def test_while_a_chat_is_to_wait_nothing_at_all_is_sent_there(
+    desk: Desk, telegram: Telegram
+) -> None:
+    part = Part("k/0", ACCOUNT, "1001", 1, 1, "hello", (), 0, 1)
+    telegram.fail("rate_limit", wait=timedelta(seconds=300))
+    for _ in range(2):
+        with pytest.raises(TryLater) as later:
+            await desk.channel.send(part)
+        assert later.value.after == timedelta(seconds=300)
+    assert len(telegram.peer.named("sendMessage")) == 1
 
 
 async def test_a_group_that_became_a_supergroup_is_answered_there(
