@@ -86,6 +86,11 @@ def assemble(settings: Settings) -> Service:
         WebChannel(database, inbox.accept, texts, live, secure_cookies=settings.secure_cookies)
     )
     channels.add(ConsoleChannel(database, inbox.accept, live, settings.secret))
+    if settings.telegram is not None:
+        from bot.channels.telegram import switch_on  # loads its library: only where it is used
+
+        secret = derived(settings, "telegram")
+        channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
     return Service(
         settings=settings,
         database=database,

@@ -65,6 +65,19 @@ def _serve(arguments: list[str]) -> int:
     return 0
 
 
+def _channels(arguments: list[str]) -> int:
+    parser = _parser("channels", "whether the channels outside are set up")
+    parser.add_argument("what", choices=["check"])
+    parser.parse_args(arguments)
+    import asyncio
+
+    from bot.channels.telegram.check import check
+
+    works, sentence = asyncio.run(check(configuration.load().telegram))
+    print(sentence)
+    return 0 if works else 1
+
+
 def _train(arguments: list[str]) -> int:
     parser = _parser("train", "train the bot if no model fits the data")
     parser.add_argument("--force", action="store_true", help="train although a model fits")
@@ -207,6 +220,7 @@ _COMMANDS: dict[str, Command] = {
     "corpus": _corpus,
     "rasa": _rasa,
     "serve": _serve,
+    "channels": _channels,
 }
 
 if __name__ == "__main__":

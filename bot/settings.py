@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: policies, data and migrations are read from here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TelegramSettings:
+    """The bot on Telegram. Without ``webhook_url`` the service asks for messages (polling).
+
+    ``secret`` is what Telegram shows with each delivery; empty: one is made for the installation.
+    ``api`` is another address of the Bot API (a server of one's own, a test), empty: Telegram's.
+    """
+
+    token: str = field(repr=False)
+    webhook_url: str = ""
+    secret: str = field(default="", repr=False)
+    api: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,7 @@ class Settings:
     zone: ZoneInfo
     secret: str
     secure_cookies: bool
+    telegram: TelegramSettings | None = None
 
     @property
     def models(self) -> Path:
@@ -53,7 +70,8 @@ class Settings:
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
-    ``_SECURE_COOKIES``; SettingsError says in one sentence what is wrong."""
+    ``_SECURE_COOKIES``, and for Telegram ``_TELEGRAM_TOKEN``, ``_TELEGRAM_WEBHOOK_URL``,
+    ``_TELEGRAM_SECRET``, ``_TELEGRAM_API``; SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -77,7 +95,38 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         zone=company_zone,
         secret=_secret(home),
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
+        telegram=_telegram(get),
     )
+
+
+def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
+    """Telegram is switched on by its token alone. No sentence repeats the token."""
+    token = get("TELEGRAM_TOKEN", "")
+    found = TelegramSettings(
+        token=token,
+        webhook_url=get("TELEGRAM_WEBHOOK_URL", "").rstrip("/"),
+        secret=get("TELEGRAM_SECRET", ""),
+        api=get("TELEGRAM_API", "").rstrip("/"),
+    )
+    if not token:
+        if found.webhook_url or found.secret or found.api:
+            raise SettingsError("COURIER_TELEGRAM_TOKEN is missing; @BotFather on Telegram has it.")
+        return None
+    if not re.fullmatch(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,100}", token):
+        raise SettingsError(
+            "COURIER_TELEGRAM_TOKEN is no bot token; copy it from @BotFather, digits and colon too."
+        )
+    local = urlsplit(found.webhook_url).hostname in {"127.0.0.1", "localhost", "::1"}
+    if found.webhook_url and not found.webhook_url.startswith("https://") and not local:
+        raise SettingsError(
+            f"COURIER_TELEGRAM_WEBHOOK_URL={found.webhook_url} must begin with https://; "
+            "leave it out and the service asks Telegram for messages itself."
+        )
+    if found.secret and not re.fullmatch(r"[A-Za-z0-9_-]{16,256}", found.secret):
+        raise SettingsError(
+            "COURIER_TELEGRAM_SECRET must be 16 to 256 of A-Z a-z 0-9 _ -; or leave it out."
+        )
+    return found
 
 
 def _port(name: str, value: str) -> int:
