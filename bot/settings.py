@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bot.channels.wechat import account as wechat
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ class Settings:
     zone: ZoneInfo
     secret: str
     secure_cookies: bool
+    wechat: wechat.Account | None = None
 
     @property
     def models(self) -> Path:
@@ -53,7 +55,8 @@ class Settings:
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
-    ``_SECURE_COOKIES``; SettingsError says in one sentence what is wrong."""
+    ``_SECURE_COOKIES``, and ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``
+    where the channel is wanted; SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -77,6 +80,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         zone=company_zone,
         secret=_secret(home),
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
+        wechat=wechat.from_settings(get),
     )
 
 
