@@ -71,12 +71,16 @@ def park(session: Session, row: Outbox, heard: int) -> bool:
     until = row.created_at + KEEP
     if clock.now() >= until:
         return False
-    if record.last_heard(session, row.conversation_id)[0] != heard:
-        until = clock.now()
+    written = record.last_heard(session, row.conversation_id)[0] != heard
     session.execute(
         update(Outbox)
         .where(Outbox.conversation_id == row.conversation_id, Outbox.due_at.is_not(None))
-        .values(due_at=until, leased_until=None, attempts=0, last_error=WAITS)
+        .values(
+            due_at=clock.now() if written else until,
+            leased_until=None,
+            attempts=0,
+            last_error=None if written else WAITS,
+        )
     )
     return True
 
