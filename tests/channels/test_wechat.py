@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.channels import quota
+from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Conversation, Delivery
+from conversations.models import Author, Conversation, Delivery, Message, Outbox
 from conversations.schemas import Outbound
 from store import clock
 from store.engine import Database
@@ -165,3 +166,42 @@ async def test_a_worker_that_dies_with_joined_messages_says_none_of_them_twice(
     await desk.settled()
     assert await desk.shown() == ["\n\n".join(f"a{n}" for n in range(6))]
     assert {row.state for row in desk.house.outbox_rows()} == {Delivery.FAILED}
+
+
+async def test_a_message_that_comes_while_a_send_is_refused_lets_it_leave(
+    database: Database, at: Callable[[datetime], None]
+) -> None:
+    desk = Desk(database, WeChatPlatform())
+    await desk.write("m-000001", "hello")
+    conversation_id = desk.house.inbox_rows()[0].conversation_id
+    desk.house.post(conversation_id, "one", "news")
+    with database.write() as session:
+        row = session.get_one(Outbox, desk.house.outbox_rows()[0].id)
+        message = session.get_one(Message, row.message_id)
+        load = quota.load(session, row, message, desk.channel.capabilities, clock.now())
+        assert load is not None
+    await desk.write("m-000002", "and?")
+    with database.write() as session:
+        assert quota.park(session, session.get_one(Outbox, row.id), load.heard)
+    row = desk.house.outbox_rows()[0]
+    assert (row.due_at, row.last_error) == (clock.now(), None)
+    with database.write() as session:
+        heard, _ = record.last_heard(session, conversation_id)
+        assert quota.park(session, session.get_one(Outbox, row.id), heard)
+    row = desk.house.outbox_rows()[0]
+    assert (row.due_at, row.last_error) == (clock.now() + quota.KEEP, quota.WAITS)
+    await desk.kill()
+
+
+async def test_a_new_episode_frees_what_waited_in_the_old_one(
+    desk: Desk, at: Callable[[datetime], None]
+) -> None:
+    conversation_id = await asked(desk)
+    desk.house.post(conversation_id, "one", "news")
+    await until(lambda: waits(desk))
+    at(clock.now() + timedelta(hours=30))
+    await desk.write("m-000002", "ask")
+    await desk.settled()
+    assert len({row.conversation_id for row in desk.house.inbox_rows()}) == 2
+    assert "news" in "\n".join((await desk.shown())[4:])
+    assert len((await desk.shown())[4:]) <= 5

@@ -197,6 +197,22 @@ async def test_a_refusal_is_of_its_kind_and_keeps_the_platforms_reason(
 
 
 async def test_an_answer_that_never_comes_is_an_unknown_result(
+    api: WeChatApi, at: Callable[[datetime], None]
+) -> None:
+    api.script = ["hang"]
+    with served(api) as base:
+        account = Account(APPID, SECRET, TOKEN, "", base)
+        slow = channel(httpx.AsyncClient(timeout=1), account)
+        with pytest.raises(UnknownResult, match="ReadTimeout"):
+            await slow.send(part())
+        assert len(api.sent) == 1
+    # Nobody listens there now: it was certainly not sent.
+    with pytest.raises(TryLater, match="ConnectError"):
+        await slow.send(part())
+    await slow.close()
+
+
+async def test_a_token_that_never_comes_means_that_nothing_was_sent(
     at: Callable[[datetime], None],
 ) -> None:
     async def mute(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,15 +223,12 @@ async def test_an_answer_that_never_comes_is_an_unknown_result(
     server = await asyncio.start_server(mute, "127.0.0.1", 0)
     base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     slow = channel(httpx.AsyncClient(timeout=0.2), Account(APPID, SECRET, TOKEN, "", base))
-    with pytest.raises(UnknownResult, match="ReadTimeout"):
+    with pytest.raises(TryLater, match="ReadTimeout"):
         await slow.send(part())
     gone.set()
+    await slow.close()
     server.close()
     await server.wait_closed()
-    # Nobody listens there now: it was certainly not sent.
-    with pytest.raises(TryLater, match="ConnectError"):
-        await slow.send(part())
-    await slow.close()
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", ""])
@@ -263,7 +276,9 @@ async def test_the_service_serves_it_when_it_is_on(tmp_path: Path) -> None:
         service = app.create(load(tmp_path, **given))
         transport = httpx.ASGITransport(app=service, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:
-            return (await http.get("/wechat")).status_code
+            status = (await http.get("/wechat")).status_code
+        service.state.service.database.dispose()
+        return status
 
     assert await asked() == 404
     assert await asked(**GIVEN) == 403
@@ -272,7 +287,9 @@ async def test_the_service_serves_it_when_it_is_on(tmp_path: Path) -> None:
 @contextmanager
 def served(api: WeChatApi) -> Iterator[str]:
     """The fake API behind a real port, for a client that needs one."""
-    server = uvicorn.Server(uvicorn.Config(api.app, "127.0.0.1", 0, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(api.app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

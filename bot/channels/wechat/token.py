@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from bot.channels.wechat.api import Api, Reply
+from bot.channels.base import TryLater, UnknownResult
+from bot.channels.wechat.api import Api
 from store import clock
 
 VOID = frozenset({40001, 40014, 42001})
@@ -20,7 +21,7 @@ for as long when it gives a new one."""
 
 
 class Token:
-    """One account's token. Raises what ``Api.post`` raises; a refusal is TryLater."""
+    """One account's token. Every failure is TryLater: without a token nothing was sent."""
 
     def __init__(self, api: Api, appid: str, secret: str) -> None:
         self._api = api
@@ -38,10 +39,11 @@ class Token:
             return self._value
 
     async def _fetch(self) -> None:
-        reply: Reply = await self._api.post(
-            "/cgi-bin/stable_token",
-            {"grant_type": "client_credential", "appid": self._appid, "secret": self._secret},
-        )
+        asked = {"grant_type": "client_credential", "appid": self._appid, "secret": self._secret}
+        try:
+            reply = await self._api.post("/cgi-bin/stable_token", asked)
+        except UnknownResult as error:
+            raise TryLater(f"no token: {error}") from error
         self._value = reply.text("access_token")
         lasts = timedelta(seconds=reply.number("expires_in"))
         self._ends = clock.now() + lasts - min(_EARLY, lasts / 2)
