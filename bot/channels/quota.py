@@ -49,14 +49,15 @@ def load(
     people = Author.AGENT in {message.author, *(written.author for _, written in behind)}
     used = record.sent_since_customer_wrote(session, row.conversation_id, queued=False)
     room = can.reply_quota - used - (0 if people else RESERVE)
-    if room <= 0 or row.parts_sent or can.buttons or 1 + len(behind) <= room:
+    alone = row.parts_sent or _perhaps_sent(row, claims=1) or can.buttons
+    if alone or room <= 0 or 1 + len(behind) <= room:
         return Load(room, heard, message.text)
     text, along = _words(message), []
     for other, written in behind:
         longer = f"{text}\n\n{_words(written)}"
-        if other.parts_sent or not fits(longer, can):
+        if other.parts_sent or _perhaps_sent(other) or not fits(longer, can):
             break
-        # Claimed too: should this worker die, nobody may say it again without knowing.
+        # Claimed too: should this worker die, each of them may have been said.
         other.leased_until, other.attempts = leased_until, other.attempts + 1
         text = longer
         along.append(other)
@@ -127,6 +128,11 @@ def _fall_due(session: Session, chosen: Select[int]) -> None:
         .values(due_at=clock.now(), attempts=0, last_error=None),
         execution_options={"synchronize_session": False},
     )
+
+
+def _perhaps_sent(row: Outbox, claims: int = 0) -> bool:
+    """Whether a worker died with it: claimed before (than by ``claims``), and nothing was noted."""
+    return row.attempts > claims and not row.last_error
 
 
 def _words(message: Message) -> str:
