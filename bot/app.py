@@ -26,6 +26,7 @@ from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
+from bot.channels.wechat.channel import WeChatChannel
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
@@ -91,6 +92,10 @@ def assemble(settings: Settings) -> Service:
 
         secret = derived(settings, "telegram")
         channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
+    outbox = OutboxLoop(database, live, channels)
+    if settings.wechat:
+        labels = texts.room("zh", "wechat")
+        channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
     return Service(
         settings=settings,
         database=database,
@@ -98,7 +103,7 @@ def assemble(settings: Settings) -> Service:
         texts=texts,
         channels=channels,
         inbox=inbox,
-        outbox=OutboxLoop(database, live, channels),
+        outbox=outbox,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -128,6 +133,7 @@ def create(settings: Settings) -> FastAPI:
         yield
         await service.inbox.stop()
         await service.outbox.stop()
+        await service.channels.close()
         await service.rasa.close()
         service.live.stop()
         service.database.dispose()

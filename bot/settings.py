@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bot.channels.wechat import account as wechat
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,6 +45,7 @@ class Settings:
     secret: str
     secure_cookies: bool
     telegram: TelegramSettings | None = None
+    wechat: wechat.Account | None = None
 
     @property
     def models(self) -> Path:
@@ -70,8 +72,9 @@ class Settings:
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
-    ``_SECURE_COOKIES``, and for Telegram ``_TELEGRAM_TOKEN``, ``_TELEGRAM_WEBHOOK_URL``,
-    ``_TELEGRAM_SECRET``, ``_TELEGRAM_API``; SettingsError says in one sentence what is wrong."""
+    ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
+    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``. SettingsError
+    says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -96,6 +99,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secret=_secret(home),
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
+        wechat=wechat.from_settings(get),
     )
 
 

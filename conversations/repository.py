@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from conversations.models import (
@@ -12,6 +13,7 @@ from conversations.models import (
     Author,
     Conversation,
     Customer,
+    Delivery,
     Inbox,
     Message,
     Outbox,
@@ -188,18 +190,56 @@ def having_tokens(
     ).all()
 
 
-def sent_since_customer_wrote(session: Session, conversation_id: int) -> int:
-    """Messages sent to the customer since his last one: what a reply quota counts."""
-    last = last_customer_message(session, conversation_id)
+def sent_since_customer_wrote(
+    session: Session, conversation_id: int, *, queued: bool = True
+) -> int:
+    """Sends to the customer since his last message in any episode: what a reply quota counts.
+
+    A message that left together with an earlier one counts nothing, one that left in parts counts
+    them all. ``queued`` adds those that are still to be sent.
+    """
+    mine = of_same_customer(conversation_id)
+    last_id, last_at = last_heard(session, conversation_id)
+    since: list[ColumnElement[bool]] = [Outbox.message_id > last_id]
+    if last_at is not None:  # what waited for his message was written before it
+        since.append(Outbox.sent_at > last_at)
+    waiting = and_(Outbox.state == Delivery.QUEUED, Outbox.parts_sent == 0)
+    sends = case((waiting, int(queued)), else_=Outbox.parts_sent)
     return (
-        session.scalar(
-            select(func.count())
-            .select_from(Outbox)
-            .where(
-                Outbox.conversation_id == conversation_id,
-                Outbox.message_id > (last.id if last else 0),
-                Outbox.state != "failed",
-            )
-        )
+        session.scalar(select(func.sum(sends)).where(Outbox.conversation_id.in_(mine), or_(*since)))
         or 0
     )
+
+
+def last_heard(session: Session, conversation_id: int) -> tuple[int, datetime | None]:
+    """The customer's last message in any episode: its id (0 before the first) and its time."""
+    last_id, last_at = session.execute(
+        select(func.max(Message.id), func.max(Message.created_at)).where(
+            Message.conversation_id.in_(of_same_customer(conversation_id)),
+            Message.author == Author.CUSTOMER,
+        )
+    ).one()
+    return last_id or 0, last_at
+
+
+def of_same_customer(conversation_id: int) -> Select[int]:
+    """The ids of all episodes with the customer of this one."""
+    customer_id = select(Conversation.customer_id).where(Conversation.id == conversation_id)
+    return select(Conversation.id).where(Conversation.customer_id == customer_id.scalar_subquery())
+
+
+def waiting_behind(session: Session, row: Outbox) -> Sequence[tuple[Outbox, Message]]:
+    """What is to be sent in this conversation after ``row``, in order."""
+    return [
+        (behind, message)
+        for behind, message in session.execute(
+            select(Outbox, Message)
+            .join(Message, Message.id == Outbox.message_id)
+            .where(
+                Outbox.conversation_id == row.conversation_id,
+                Outbox.id > row.id,
+                Outbox.due_at.is_not(None),
+            )
+            .order_by(Outbox.id)
+        )
+    ]

@@ -65,6 +65,10 @@ class TryLater(SendFailed):
         self.after = after
 
 
+class NeedsCustomer(SendFailed):
+    """Certainly not sent, and not before the customer writes again: the reply quota is spent."""
+
+
 class UnknownResult(SendFailed):
     """It may have arrived. Repeated only where the channel drops repeats itself."""
 

@@ -21,10 +21,19 @@ def degrade(
 ) -> list[tuple[str, tuple[Button, ...]]]:
     """The parts to send, in order; buttons stay with the last one."""
     if buttons and not can.buttons:
-        text = "\n".join([text, *(f"{n}. {b.title}" for n, b in enumerate(buttons, 1))])
-        buttons = ()
+        text, buttons = numbered(text, buttons), ()
     parts = split(text, can.max_length, _MEASURES[can.unit])
     return [(part, buttons if n == len(parts) else ()) for n, part in enumerate(parts, 1)]
+
+
+def numbered(text: str, buttons: tuple[Button, ...]) -> str:
+    """The text with the buttons' titles below it, as choices."""
+    return "\n".join([text, *(f"{n}. {b.title}" for n, b in enumerate(buttons, 1))])
+
+
+def fits(text: str, can: Capabilities) -> bool:
+    """Whether the text is one part."""
+    return _MEASURES[can.unit](text) <= can.max_length
 
 
 def split(text: str, limit: int, measure: Callable[[str], int] = len) -> list[str]:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from bot.channels.base import Part, SendFailed, TryLater, UnknownResult
+from bot.channels import quota
+from bot.channels.base import NeedsCustomer, Part, SendFailed, TryLater, UnknownResult
 from bot.channels.degrade import degrade
 from bot.channels.registry import Channels
 from bot.loops import Loop
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Customer, Delivery, Message, Outbox
+from conversations.schemas import Button
 from store import clock
 from store.claims import backoff, claim, release, waits_behind
 from store.engine import Database
@@ -34,11 +37,26 @@ MAX_ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A claimed row with all that sending needs."""
+    """A claimed row with all that sending needs. ``load`` is there where a quota counts sends."""
 
     row: Outbox
     message: Message
     customer: Customer
+    load: quota.Load | None
+
+    @property
+    def text(self) -> str:
+        return self.load.text if self.load else self.message.text
+
+    @property
+    def buttons(self) -> tuple[Button, ...]:
+        # In what leaves together the choices are words already.
+        return () if self.along else conversations.buttons_of(self.message)
+
+    @property
+    def along(self) -> tuple[Outbox, ...]:
+        """Rows whose words leave with this one's."""
+        return self.load.along if self.load else ()
 
 
 class OutboxLoop:
@@ -54,6 +72,18 @@ class OutboxLoop:
 
     def start(self) -> None:
         self._loop.start()
+
+    async def resume(self, conversation_id: int) -> None:
+        """The customer wrote: what waited for that is sent. Cheap if nothing did."""
+        await asyncio.to_thread(self._resume, conversation_id)
+
+    def _resume(self, conversation_id: int) -> None:
+        with self._database.read() as session:
+            if not quota.parked(session, conversation_id):
+                return
+        with self._database.write() as session:
+            quota.resume(session, conversation_id)
+            self._live.after_commit(session, "outbox")
 
     async def stop(self) -> None:
         await self._loop.stop()
@@ -80,23 +110,30 @@ class OutboxLoop:
 
     def _claim_rows(self, limit: int) -> list[Envelope]:
         with self._database.write() as session:
+            if self._channels.any_quota():
+                quota.let_agents_through(session)
             rows: list[Outbox] = claim(session, Outbox, limit, LEASE, in_order_of="conversation_id")
-            return [Envelope(row, *record.to_whom(session, row)) for row in rows]
+            return [self._envelope(session, row) for row in rows]
+
+    def _envelope(self, session: Session, row: Outbox) -> Envelope:
+        message, customer = record.to_whom(session, row)
+        can = self._channels.capabilities(customer.channel)
+        load = quota.load(session, row, message, can, clock.now() + LEASE)
+        return Envelope(row, message, customer, load)
 
     async def _send(self, envelope: Envelope) -> None:
         row = envelope.row
         outside_ids = list(row.outside_ids)
         try:
             channel = self._channels.get(envelope.customer.channel)
-            parts = degrade(
-                envelope.message.text,
-                conversations.buttons_of(envelope.message),
-                channel.capabilities,
-            )
+            parts = degrade(envelope.text, envelope.buttons, channel.capabilities)
+            last = row.parts_sent + envelope.load.room if envelope.load else len(parts)
             if row.attempts > 1 and not channel.capabilities.retry_unknown and not row.last_error:
                 # A worker died between sending and noting it: it may have arrived.
                 raise UnknownResult("a worker died while sending")
             for index in range(row.parts_sent, len(parts)):
+                if index >= last:
+                    raise NeedsCustomer(quota.WAITS)
                 text, buttons = parts[index]
                 outside_ids.append(
                     await channel.send(
@@ -121,22 +158,28 @@ class OutboxLoop:
             log.exception("outbox %s failed", row.id)
             await asyncio.to_thread(self._failed, envelope, UnknownResult(type(error).__name__))
         else:
-            await asyncio.to_thread(self._sent, row.id, outside_ids)
+            await asyncio.to_thread(self._sent, envelope, outside_ids)
 
     def _note_part(self, row_id: int, outside_ids: list[str | None]) -> None:
         with self._database.write() as session:
             row = session.get_one(Outbox, row_id)
             row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
-
-    def _sent(self, row_id: int, outside_ids: list[str | None]) -> None:
-        with self._database.write() as session:
-            row = session.get_one(Outbox, row_id)
-            row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
             row.sent_at = clock.now()
-            if row.state == Delivery.QUEUED:
-                row.state = Delivery.SENT
-            release(row, retry_at=None)
+
+    def _sent(self, envelope: Envelope, outside_ids: list[str | None]) -> None:
+        with self._database.write() as session:
+            row = session.get_one(Outbox, envelope.row.id)
+            row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
+            for done in (row, *self._along(session, envelope)):
+                done.sent_at = clock.now()
+                if done.state == Delivery.QUEUED:
+                    done.state = Delivery.SENT
+                release(done, retry_at=None)
             self._live.after_commit(session, *self._topics(session, row))
+
+    @staticmethod
+    def _along(session: Session, envelope: Envelope) -> Iterator[Outbox]:
+        return (session.get_one(Outbox, other.id) for other in envelope.along)
 
     def _topics(self, session: Session, row: Outbox) -> list[str]:
         """Who is told that ``row`` is done: readers, and this loop if more waits behind it."""
@@ -152,12 +195,18 @@ class OutboxLoop:
         )
         with self._database.write() as session:
             row = session.get_one(Outbox, envelope.row.id)
-            if safe and row.attempts < MAX_ATTEMPTS:
+            along = self._along(session, envelope)
+            heard = envelope.load.heard if envelope.load else 0
+            if isinstance(error, NeedsCustomer) and quota.park(session, row, heard):
+                log.info("outbox %s %s", row.id, error)
+            elif safe and row.attempts < MAX_ATTEMPTS:
                 wait = backoff(row.attempts, first=timedelta(seconds=1), most=timedelta(minutes=10))
                 if isinstance(error, TryLater) and error.after:
                     wait = max(wait, error.after)
-                release(row, retry_at=clock.now() + wait, error=str(error))
+                for held in (row, *along):
+                    release(held, retry_at=clock.now() + wait, error=str(error))
             else:
-                row.state = Delivery.FAILED
-                release(row, retry_at=None, error=str(error))
+                for lost in (row, *along):
+                    lost.state = Delivery.FAILED
+                    release(lost, retry_at=None, error=str(error))
             self._live.after_commit(session, "queue", *self._topics(session, row))

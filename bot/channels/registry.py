@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
 from bot.channels.base import Channel
 from conversations.schemas import Capabilities
 from store.errors import NotFound
+
+
+@runtime_checkable
+class Connected(Protocol):
+    """A channel that keeps connections to its platform."""
+
+    async def close(self) -> None: ...
 
 
 class Channels:
@@ -31,3 +39,13 @@ class Channels:
         """What a channel can; the least of all for one that is switched off."""
         channel = self._channels.get(name)
         return channel.capabilities if channel else Capabilities()
+
+    async def close(self) -> None:
+        """Let go the connections that channels keep, once nothing is sent any more."""
+        for channel in self:
+            if isinstance(channel, Connected):
+                await channel.close()
+
+    def any_quota(self) -> bool:
+        """Whether some channel counts what is sent after each of the customer's messages."""
+        return any(channel.capabilities.reply_quota is not None for channel in self)

@@ -1,0 +1,104 @@
+"""WeChat's server API over httpx: what went wrong, as the outbox understands it.
+
+A request that certainly did nothing is TryLater; one whose answer was lost is UnknownResult.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from bot.channels.base import TryLater, UnknownResult
+
+SECONDS = 10.0
+_TOO_MANY = 429
+_UNAVAILABLE = 503
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the API. ``code`` 0 is success, -1 means busy."""
+
+    code: int
+    body: dict[str, Any]
+
+    def text(self, name: str) -> str:
+        """A field that must be there; TryLater with the platform's reason if it is not."""
+        value = self.body.get(name)
+        if not isinstance(value, str) or not value:
+            raise TryLater(self.reason)
+        return value
+
+    def number(self, name: str) -> int:
+        value = self.body.get(name)
+        return value if isinstance(value, int) else 0
+
+    @property
+    def reason(self) -> str:
+        """What the platform said, for the log and the desk: ``45015 response out of time``."""
+        return f"{self.code} {self.body.get('errmsg', '')}".strip()[:200]
+
+
+class Api:
+    """Posts JSON to one address. ``client`` is the caller's own in tests."""
+
+    def __init__(self, base: str, client: httpx.AsyncClient | None = None) -> None:
+        self._base = base.rstrip("/")
+        self._client = client
+        logging.getLogger("httpx").addFilter(_without_token)
+
+    async def post(self, path: str, body: dict[str, Any], **query: str) -> Reply:
+        """Raises TryLater or UnknownResult if there is no answer to read."""
+        # Written by hand: WeChat shows an escaped letter to the customer as its escape.
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        headers = {"content-type": "application/json; charset=utf-8"}
+        try:
+            response = await self._http().post(
+                self._base + path, content=content, params=query, headers=headers
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TryLater(type(error).__name__) from error
+        except httpx.HTTPError as error:
+            raise UnknownResult(type(error).__name__) from error
+        if response.status_code in (_TOO_MANY, _UNAVAILABLE):
+            raise TryLater(f"HTTP {response.status_code}", after=_wait(response))
+        if response.status_code != httpx.codes.OK:
+            raise UnknownResult(f"HTTP {response.status_code}")
+        return _reply(response)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def _http(self) -> httpx.AsyncClient:
+        """The connections, opened inside the loop that uses them."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=SECONDS)
+        return self._client
+
+
+def _reply(response: httpx.Response) -> Reply:
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise UnknownResult("an answer that is not JSON") from error
+    if not isinstance(body, dict):
+        raise UnknownResult("an answer that is no object")
+    code = body.get("errcode", 0)
+    return Reply(code if isinstance(code, int) else -1, body)
+
+
+def _wait(response: httpx.Response) -> timedelta | None:
+    seconds = response.headers.get("retry-after", "")
+    return timedelta(seconds=int(seconds[:6])) if seconds.isdecimal() else None
+
+
+def _without_token(record: logging.LogRecord) -> bool:
+    """httpx writes whole addresses at INFO, and WeChat wants its token in the address."""
+    return "access_token=" not in record.getMessage()
