@@ -13,6 +13,7 @@ from store.errors import CourierError
 
 SERVING_ONLY = frozenset({"serving.py"})
 """Code in bot/nlu that training never runs."""
+_FILES = ("config.yml", "domain.yml", "policies/gazetteer.yml", "requirements/run.txt")
 TRAINING_DATA = ("data/nlu", "data/rules", "data/stories")
 
 
@@ -24,7 +25,7 @@ class TrainingFailed(CourierError):
 
 def made_of() -> Iterator[Path]:
     """Every file that a model depends on: data, configuration, code of the components, the lock."""
-    yield from (ROOT / name for name in ("config.yml", "domain.yml", "requirements/run.txt"))
+    yield from (ROOT / name for name in _FILES)
     for folder in TRAINING_DATA:
         yield from sorted((ROOT / folder).rglob("*.yml"))
     code = sorted((ROOT / "bot" / "nlu").glob("*.py"))
