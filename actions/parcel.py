@@ -32,9 +32,10 @@ def track(turn: Turn, typed: str) -> Reply:
             )
         case lookup.Proposals(typed=number, shipments=near):
             return propose(turn, number, [s.waybill_no for s in near], pending="track_parcel")
-        case lookup.Unknown(typed=number):
+        case lookup.Unknown(typed=number, mistyped=mistyped):
+            key = "track.mistyped" if mistyped else "track.unknown"
             return Reply(
-                (turn.say("track.unknown", number=number),),
+                (turn.say(key, number=number),),
                 events=remember(waybill_no=None, pending="track_parcel", proposals=None),
             )
 

@@ -6,18 +6,19 @@ dashes, full width, case) is repaired without a word; a slip of the finger yield
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rapidfuzz.distance import OSA
 from sqlalchemy.orm import Session
 
-from parcels import repository
+from parcels import repository, waybills
 from parcels.models import Shipment
+from parcels.waybills import canonical
 
 _LOOK_ALIKE = str.maketrans("OQDIL", "00011")
 MAX_PROPOSALS = 3
+
+__all__ = ["Found", "Proposals", "Unknown", "canonical", "find"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,13 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """No shipment has this number or one a slip away."""
+    """No shipment has this number or one a slip away.
+
+    ``mistyped``: its check digit is wrong in every format it fits, so nobody can have issued it.
+    """
 
     typed: str
-
-
-def canonical(typed: str) -> str:
-    """Upper case, half width, letters and digits only."""
-    folded = unicodedata.normalize("NFKC", typed).upper()
-    return "".join(c for c in folded if c.isascii() and c.isalnum())
+    mistyped: bool = False
 
 
 def find(session: Session, typed: str) -> Found | Proposals | Unknown:
@@ -56,13 +55,12 @@ def find(session: Session, typed: str) -> Found | Proposals | Unknown:
         return Found(exact)
     if not 8 <= len(number) <= 34:
         return Unknown(number)
-    near = sorted(
-        repository.among(session, list(set(_slips(number)))),
-        key=lambda shipment: OSA.distance(number, shipment.waybill_no),
-    )
+    near = {s.waybill_no: s for s in repository.among(session, list(set(_slips(number))))}
     if near:
-        return Proposals(number, tuple(near[:MAX_PROPOSALS]))
-    return Unknown(number)
+        likeliest = waybills.repair(number, near)[:MAX_PROPOSALS]
+        return Proposals(number, tuple(near[repair.number] for repair in likeliest))
+    formats = waybills.recognise(number)
+    return Unknown(number, mistyped=bool(formats) and not any(f.possible for f in formats))
 
 
 def _slips(number: str) -> Iterator[str]:

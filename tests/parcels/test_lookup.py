@@ -102,3 +102,9 @@ def test_goods_have_a_class(named: str, expected: GoodsClass) -> None:
 )
 def test_time_critical_goods_are_seen_in_a_whole_message(text: str, expected: GoodsClass) -> None:
     assert Goods.from_file(ROOT / "policies" / "goods.yml").mentioned(text) is expected
+
+
+def test_a_number_whose_check_digit_is_wrong_is_known_to_be_mistyped(session: Session) -> None:
+    right, wrong = lookup.find(session, "RR123456785CN"), lookup.find(session, "RR123456784CN")
+    assert right == lookup.Unknown("RR123456785CN", mistyped=False)
+    assert wrong == lookup.Unknown("RR123456784CN", mistyped=True)
