@@ -21,8 +21,6 @@ class Skill(Action, ABC):
     skill: ClassVar[str]
     interrupts: ClassVar[bool] = False
     """Answers a question asked inside the form, which then asks again for what it needs."""
-    understood: ClassVar[bool] = True
-    """Ends a row of failures."""
 
     def name(self) -> str:
         return self.skill
@@ -47,9 +45,13 @@ class Skill(Action, ABC):
         with available.database.write() as session:
             turn = open_turn(tracker, session, available)
             _count_anger(turn)
-            if self.understood:
+            if self.understands(turn):
                 turn.conversation.failures = 0
             return _with_person(turn, self._asking_again(turn, self.handle(turn)))
+
+    def understands(self, turn: Turn) -> bool:
+        """Whether the message was understood, which ends a row of failures."""
+        return True
 
     def _asking_again(self, turn: Turn, reply: Reply) -> Reply:
         if not (self.interrupts and turn.requested):

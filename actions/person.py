@@ -22,7 +22,9 @@ class Fallback(Skill):
     """Not understood: ask once in other words, hand over the second time in a row."""
 
     skill = "action_fallback"
-    understood = False
+
+    def understands(self, turn: Turn) -> bool:
+        return False
 
     def handle(self, turn: Turn) -> Reply:
         return not_understood(turn)

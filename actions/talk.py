@@ -15,6 +15,9 @@ from tickets import repository as tickets
 from tickets.models import FINISHED, Ticket
 from tickets.service import canonical_number
 
+SURELY_OUT_OF_SCOPE = 0.6
+"""Probability under which out_of_scope is taken for a message that was not understood."""
+
 
 class Answer(Skill):
     """Questions and small talk whose whole answer is a text of policies/texts, one per intent."""
@@ -22,9 +25,14 @@ class Answer(Skill):
     skill = "action_answer"
     interrupts = True
 
+    def understands(self, turn: Turn) -> bool:
+        """Nonsense lands in out_of_scope without much conviction: that is no understanding."""
+        sure = turn.guesses[0].confidence if turn.guesses else 1.0
+        return turn.intent != "out_of_scope" or sure >= SURELY_OUT_OF_SCOPE
+
     def handle(self, turn: Turn) -> Reply:
         key = f"faq.{turn.intent}"
-        if not turn.services.texts.has(key):
+        if not self.understands(turn) or not turn.services.texts.has(key):
             return not_understood(turn)
         return Reply((turn.say(key),), offers_person(turn) or _next_steps(turn))
 

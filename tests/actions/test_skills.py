@@ -75,6 +75,7 @@ def run(database: Database, at: object) -> Run:
         slots: dict[str, Any] | None = None,
         form: bool = False,
         guesses: tuple[str, ...] = (),
+        sure: float = 0.9,
     ) -> Told:
         nonlocal said
         said += 1
@@ -93,9 +94,9 @@ def run(database: Database, at: object) -> Run:
                     "slots": (slots or {}) | (entities or {}),
                     "latest_message": {
                         "text": text,
-                        "intent": {"name": intent, "confidence": 0.9},
+                        "intent": {"name": intent, "confidence": sure},
                         "intent_ranking": [
-                            {"name": name, "confidence": 0.9 / 2**n}
+                            {"name": name, "confidence": sure / 2**n}
                             for n, name in enumerate((intent, *guesses))
                         ],
                         "entities": found,
@@ -435,4 +436,15 @@ async def test_a_change_told_beside_a_problem_is_offered_next(run: Run, database
     assert opened.slots["pending"] == "change_delivery_place"
     assert the_conversation(database).holder == Holder.BOT
     await run("action_inform", "好的，一起办", "affirm", slots=opened.slots)
+    assert the_conversation(database).holder == Holder.WAITING
+
+
+async def test_out_of_scope_without_conviction_is_not_understood(
+    run: Run, database: Database
+) -> None:
+    await run("action_fallback", "呜啦啦", "nlu_fallback")
+    await run("action_answer", "明天股市怎么样", "out_of_scope")
+    assert the_conversation(database).failures == 0
+    for _ in range(2):
+        await run("action_answer", "咕噜哇啦", "out_of_scope", sure=0.4)
     assert the_conversation(database).holder == Holder.WAITING
