@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from conversations import language, repository, search
+from conversations import attachments, language, repository, search
 from conversations.models import (
     Audience,
     Author,
@@ -58,10 +58,9 @@ def receive(
         Author.CUSTOMER,
         text,
         kind=inbound.kind,
-        payload={"attachments": [asdict(file) for file in inbound.attachments]}
-        if inbound.attachments
-        else {},
+        payload={"label": inbound.label} if inbound.label else {},
     )
+    attachments.attach(session, message, inbound.attachments)
     at = clock.now()
     row = Inbox(
         channel=inbound.channel,
@@ -169,16 +168,19 @@ def post(
     """Record words to the customer and queue them for his channel; ``None`` if done before."""
     if repository.outbox_key_exists(session, outbound.key):
         return None
+    files = attachments.references(outbound.files)
     message = append(
         session,
         conversation,
         author,
         outbound.text,
+        kind=attachments.message_kind(files[0].kind) if files else Kind.TEXT,
         staff_id=staff_id,
         payload={"buttons": [asdict(button) for button in outbound.buttons]}
         if outbound.buttons
         else {},
     )
+    attachments.attach(session, message, files)
     at = clock.now()
     session.add(
         Outbox(
@@ -199,6 +201,7 @@ def buttons_of(message: Message) -> tuple[Button, ...]:
 def lines(session: Session, messages: Sequence[Message], names: dict[int, str]) -> list[Line]:
     """Messages as people read them; ``names`` are the display names of staff by id."""
     deliveries = repository.outbox_of(session, (m.id for m in messages if m.author != "customer"))
+    attached = attachments.beside(session, messages)
     return [
         Line(
             id=m.id,
@@ -210,6 +213,8 @@ def lines(session: Session, messages: Sequence[Message], names: dict[int, str]) 
             at=m.created_at,
             delivery=deliveries[m.id].state if m.id in deliveries else None,
             buttons=buttons_of(m),
+            attachments=attached.get(m.id, ()),
+            label=m.payload.get("label", ""),
         )
         for m in messages
     ]

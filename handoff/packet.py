@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from conversations import attachments
 from conversations import repository as record
 from conversations.models import Conversation, Kind
 from conversations.schemas import Capabilities
@@ -144,6 +145,15 @@ class Episode(BaseModel):
     tickets: list[str]
 
 
+class File(BaseModel):
+    """A file beside a line; ``address`` answers with it once it is here."""
+
+    kind: str
+    name: str
+    size: int | None
+    address: str
+
+
 class Entry(BaseModel):
     """One line of the transcript."""
 
@@ -152,7 +162,7 @@ class Entry(BaseModel):
     author: str
     kind: str
     text: str
-    attachments: list[dict[str, Any]]
+    attachments: list[File]
 
 
 class Packet(BaseModel):
@@ -217,19 +227,28 @@ def build(
             replies_left=replies_left(session, conversation.id, can),
         ),
         earlier=[_episode(session, episode) for episode in earlier],
-        transcript=[
-            Entry(
-                id=m.id,
-                at=m.created_at,
-                author=m.author,
-                kind=m.kind,
-                text=m.text,
-                attachments=m.payload.get("attachments", []),
-            )
-            for m in record.messages(session, conversation.id)
-            if m.kind != Kind.EVENT
-        ],
+        transcript=_transcript(session, conversation),
     )
+
+
+def _transcript(session: Session, conversation: Conversation) -> list[Entry]:
+    messages = record.messages(session, conversation.id)
+    beside = attachments.beside(session, messages)
+    return [
+        Entry(
+            id=m.id,
+            at=m.created_at,
+            author=m.author,
+            kind=m.kind,
+            text=m.text,
+            attachments=[
+                File(kind=f.kind, name=f.name, size=f.size, address=f"/desk/files/{f.id}")
+                for f in beside.get(m.id, ())
+            ],
+        )
+        for m in messages
+        if m.kind != Kind.EVENT
+    ]
 
 
 def replies_left(session: Session, conversation_id: int, can: Capabilities) -> int | None:
