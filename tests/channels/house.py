@@ -27,10 +27,11 @@ from bot.channels.web.channel import WebChannel
 from bot.channels.web.limits import Limits
 from bot.settings import ROOT
 from conversations import service as conversations
+from conversations.files import Files
 from conversations.models import Attachment, Author, Conversation, Inbox, Message, Outbox
-from conversations.schemas import Button, Outbound
+from conversations.schemas import Button, Outbound, Upload
 from conversations.texts import Texts
-from store import clock
+from store import clock, ids
 from store.claims import release
 from store.engine import Database
 from store.errors import CourierError
@@ -55,7 +56,9 @@ async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
 class House:
     """``says`` makes the bot's answers from a text; ``before`` runs first (to wait, to fail)."""
 
-    def __init__(self, database: Database, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, database: Database, *, limits: Limits | None = None, files: Files | None = None
+    ) -> None:
         self.database = database
         self.live = Live(database)
         self.channels = Channels()
@@ -63,7 +66,7 @@ class House:
         self.says: Callable[[str], Says] = lambda text: [(f"answer to {text}", ())]
         self.before: Callable[[Inbox], Awaitable[None]] | None = None
         self.inbox = InboxLoop(database, self.live, self._route)
-        self.files = file_store()
+        self.files = files or file_store()
         self.outbox = OutboxLoop(database, self.live, self.channels, self.files)
         self.fetching = FetchLoop(database, self.live, self.channels, self.files)
         self.web = WebChannel(
@@ -139,6 +142,14 @@ class House:
             assert message is not None
             self.live.after_commit(session, "outbox", f"conversation:{conversation_id}")
             return message.id
+
+    def send(self, conversation_id: int, text: str, *files: Upload) -> None:
+        """An agent sends files, with or without words."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, conversation_id)
+            outbound = Outbound(ids.new_key(), text, files=files)
+            conversations.post(session, conversation, outbound, Author.AGENT)
+            self.live.after_commit(session, "outbox", f"conversation:{conversation_id}")
 
     def inbox_rows(self) -> list[Inbox]:
         with self.database.read() as session:
