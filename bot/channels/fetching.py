@@ -84,9 +84,9 @@ class FetchLoop:
             await asyncio.to_thread(self._gone, row, Gone.TOO_BIG, str(error))
         except Invalid as error:
             await asyncio.to_thread(self._gone, row, Gone.NOT_ALLOWED, str(error))
-        except (Unreachable, NotFound) as error:
+        except Unreachable as error:
             await asyncio.to_thread(self._gone, row, Gone.EXPIRED, str(error))
-        except SendFailed as error:
+        except (SendFailed, NotFound) as error:  # NotFound: the channel is off at present
             await asyncio.to_thread(self._again, row, error)
         except Exception as error:
             log.exception("file %s failed, attempt %s", row.id, row.attempts)
@@ -111,7 +111,7 @@ class FetchLoop:
         log.info("file %s is gone: %s", row.id, error)
         self._change(row, lambda current: attachments.gone(current, reason, error))
 
-    def _again(self, row: Attachment, error: SendFailed) -> None:
+    def _again(self, row: Attachment, error: SendFailed | NotFound) -> None:
         if clock.now() - row.created_at >= KEEP:
             return self._gone(row, Gone.UNREACHABLE, str(error))
         wait = backoff(row.attempts, first=timedelta(seconds=2), most=timedelta(hours=1))

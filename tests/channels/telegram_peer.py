@@ -18,13 +18,14 @@ from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
-from lo_bot_api_emulator import LoBotApiEmulator
+from lo_bot_api_emulator import ApiRefusal, LoBotApiEmulator
 
 from bot.settings import ROOT
 
 TOKEN = "7000001:AAsynthetic-token-of-no-bot-at-all"
 ACCOUNT = "7000001"
 SPEC = ROOT.parent / "shared" / "data" / "telegram-bot-api.json"
+MOVED = "Bad Request: group chat was upgraded to a supergroup chat"
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -131,6 +132,9 @@ class Peer:
         fields, uploads = await self._emulators_read(request)
         if uploads:
             self._note(request.match_info["method"], {**fields, **uploads})
+            moved = self.moved.get(int(fields["chat_id"]))
+            if moved is not None:
+                raise ApiRefusal(MOVED, 400, {"migrate_to_chat_id": moved})
         return fields, uploads
 
     async def _send(
@@ -138,11 +142,7 @@ class Peer:
     ) -> web.StreamResponse:
         known = 0 if method != "sendMessage" else int(self.calls[-1].fields["chat_id"])
         if known in self.moved:
-            return _refusal(
-                400,
-                "Bad Request: group chat was upgraded to a supergroup chat",
-                migrate_to_chat_id=self.moved[known],
-            )
+            return _refusal(400, MOVED, migrate_to_chat_id=self.moved[known])
         outage, wait = self.script.pop(0) if self.script else ("", None)
         match outage:
             case "rate_limit":

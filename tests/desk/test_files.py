@@ -14,7 +14,7 @@ from bot import app, settings
 from conversations import attachments
 from conversations import repository as record
 from conversations.files import FileTooBig
-from conversations.models import Gone, Kind, Outbox
+from conversations.models import Attachment, Gone, Kind, Outbox
 from tests import samples
 from tests.desk.test_cases import toast
 from tests.desk.world import Browser, World
@@ -89,10 +89,9 @@ def test_a_file_that_never_came_says_why_in_both_languages(world: World, reason:
     lili, case_id = taken(world)
     file_id = world.photo_beside(case_id)
     with world.database.write() as session:
-        found = record.attachment(session, file_id)
-        assert found is not None
-        attachments.gone(found[0], reason)
-        found[0].sha256 = None
+        row = session.get_one(Attachment, file_id)
+        attachments.gone(row, reason)
+        row.sha256 = None
     for language, words in (("zh", "没有收到"), ("en", "Could not be fetched")):
         page = lili.get(f"/desk/cases/{case_id}", headers={"Accept-Language": language}).text
         assert words in page
@@ -106,9 +105,7 @@ def test_the_thread_changes_when_a_file_has_come(world: World) -> None:
     version = lili.get(address).text.partition('id="thread-version" name="seen" value="')[2][:16]
     assert lili.get(address, params={"seen": version}).status_code == 204
     with world.database.write() as session:
-        found = record.attachment(session, file_id)
-        assert found is not None
-        attachments.gone(found[0], Gone.EXPIRED)
+        attachments.gone(session.get_one(Attachment, file_id), Gone.EXPIRED)
     assert lili.get(address, params={"seen": version}).status_code == 200
 
 

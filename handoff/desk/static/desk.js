@@ -118,6 +118,10 @@
     const scroll = $("#scroll");
     if (scroll) scroll.scrollTop = scroll.scrollHeight;
   }
+  // A picture has no height before it is loaded.
+  document.addEventListener("load", (event) => {
+    if (atEnd && event.target.closest && event.target.closest("#thread")) toEnd();
+  }, true);
   function watchScroll() {
     const scroll = $("#scroll");
     if (!scroll) return;
