@@ -22,7 +22,7 @@ from pydantic import Field
 from conversations.models import FileKind
 from conversations.schemas import Stored
 from store import clock, policies
-from store.errors import Invalid, TooLong
+from store.errors import FileNotAllowed, FileTooBig, Invalid
 
 UNKNOWN = "application/octet-stream"
 MAX_NAME = 100
@@ -30,19 +30,6 @@ _PARTIAL = ".part"
 _KINDS = {"image": FileKind.PHOTO, "audio": FileKind.VOICE, "video": FileKind.VIDEO}
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\s]+')
 _CONTROLS = bytes(range(9)) + b"\x0b\x0c" + bytes(range(14, 32)) + b"\x7f"
-
-
-class NotAllowed(Invalid):
-    """A kind of file that the company does not take; ``facts['media_type']`` says which."""
-
-    code = "file_not_allowed"
-    status = 415
-
-
-class FileTooBig(TooLong):
-    """``facts['limit']`` is the largest size in bytes."""
-
-    code = "file_too_big"
 
 
 class FileRules(policies.Policy):
@@ -69,11 +56,11 @@ class Files:
         return self._rules.most
 
     def keep(self, data: bytes) -> Stored:
-        """Store bytes durably. FileTooBig or NotAllowed, and nothing is written."""
+        """Store bytes durably. FileTooBig or FileNotAllowed, and nothing is written."""
         self.check_size(len(data))
         media_type = sniff(data)
         if not any(fnmatchcase(media_type, allowed) for allowed in self._rules.allowed):
-            raise NotAllowed("a kind of file that is not taken", media_type=media_type)
+            raise FileNotAllowed("a kind of file that is not taken", media_type=media_type)
         found = Stored(hashlib.sha256(data).hexdigest(), media_type, len(data))
         path = self.path(found.sha256)
         if not path.exists():

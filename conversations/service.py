@@ -45,11 +45,7 @@ def receive(
     known = repository.inbox_row(session, inbound.channel, inbound.account, inbound.outside_id)
     if known is not None:
         return known, False
-    text = clean(inbound.text)
-    if not text and not inbound.attachments:
-        raise Invalid("empty message")
-    if len(text) > MAX_TEXT:
-        raise TooLong("message too long", limit=MAX_TEXT)
+    text = words(inbound.text, needed=not inbound.attachments)
     conversation = open_conversation(session, inbound)
     conversation.language = language.of(text, conversation.language)
     message = append(
@@ -83,6 +79,16 @@ def clean(text: str) -> str:
     """Without control characters (null bytes, bidi overrides) and outer space."""
     kept = (c for c in text if c in "\n\t" or (c.isprintable() or c in "\u200d\ufe0f"))
     return "".join(kept).strip()
+
+
+def words(text: str, *, needed: bool = True) -> str:
+    """What is kept of somebody's words. Invalid if that is nothing, TooLong above MAX_TEXT."""
+    kept = clean(text)
+    if needed and not kept:
+        raise Invalid("empty message")
+    if len(kept) > MAX_TEXT:
+        raise TooLong("message too long", limit=MAX_TEXT)
+    return kept
 
 
 def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:

@@ -213,7 +213,7 @@ def build(
             for s in request.learned
         ],
         parcel=parcel_card(session, waybill) if waybill else None,
-        ticket=_ticket(ticket) if ticket else None,
+        ticket=TicketCard.model_validate(ticket, from_attributes=True) if ticket else None,
         promises=[
             Promised(kind=p.kind, due_at=p.due_at, made_at=p.made_at, kept_at=p.kept_at)
             for p in tickets.promises_to(session, [conversation.id, *(c.id for c in earlier)])
@@ -233,7 +233,7 @@ def build(
 
 def _transcript(session: Session, conversation: Conversation) -> list[Entry]:
     messages = record.messages(session, conversation.id)
-    beside = attachments.beside(session, messages)
+    files = attachments.beside(session, messages)
     return [
         Entry(
             id=m.id,
@@ -243,7 +243,7 @@ def _transcript(session: Session, conversation: Conversation) -> list[Entry]:
             text=m.text,
             attachments=[
                 File(kind=f.kind, name=f.name, size=f.size, address=f"/desk/files/{f.id}")
-                for f in beside.get(m.id, ())
+                for f in files.get(m.id, ())
             ],
         )
         for m in messages
@@ -278,17 +278,6 @@ def parcel_card(session: Session, waybill_no: str) -> Parcel:
             next_at=at.next_at,
             reason=at.reason,
         ),
-    )
-
-
-def _ticket(ticket: Ticket) -> TicketCard:
-    return TicketCard(
-        number=ticket.number,
-        kind=ticket.kind,
-        urgency=ticket.urgency,
-        state=ticket.state,
-        contacts=ticket.contacts,
-        description=ticket.description,
     )
 
 

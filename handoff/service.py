@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Audience, Author, Conversation, Holder, Kind, Message
-from conversations.schemas import MAX_TEXT, Capabilities, Outbound, Upload
+from conversations.schemas import Capabilities, Outbound, Upload
 from conversations.texts import Texts
 from handoff import packet as packets
 from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
 from handoff.staff import SignedIn
 from store import clock
-from store.errors import AlreadyTaken, Conflict, Invalid, NotFound, NotYours, TooLong
+from store.errors import AlreadyTaken, CannotCarry, Conflict, NotFound, NotYours
 from store.live import Live
 from tickets import repository as tickets
 from tickets.models import Promise, PromiseKind, Ticket
@@ -37,12 +37,6 @@ class Placed:
     ahead: int
     contact_by: datetime
     already: bool
-
-
-class CannotCarry(Invalid):
-    """The customer's channel takes no such file; the text is its media type."""
-
-    code = "cannot_carry"
 
 
 class Handoffs:
@@ -200,15 +194,10 @@ class Handoffs:
         can = self.capabilities(session, conversation)
         for file in files:
             if not can.carries(file.stored.media_type, file.stored.size):
-                raise CannotCarry(file.stored.media_type)
-        words = _words(text, needed=not files)
-        message = conversations.post(
-            session,
-            conversation,
-            Outbound(key=f"agent:{case.id}:{key}"[:128], text=words, files=files),
-            Author.AGENT,
-            person.id,
-        )
+                raise CannotCarry(media_type=file.stored.media_type)
+        words = conversations.words(text, needed=not files)
+        outbound = Outbound(f"agent:{case.id}:{key}"[:128], words, files=files)
+        message = conversations.post(session, conversation, outbound, Author.AGENT, person.id)
         at = clock.now()
         if case.first_reply_at is None:
             case.first_reply_at = at
@@ -225,7 +214,7 @@ class Handoffs:
             session,
             conversation,
             Author.AGENT,
-            _words(text),
+            conversations.words(text),
             kind=Kind.NOTE,
             audience=Audience.STAFF,
             staff_id=person.id,
@@ -307,12 +296,3 @@ class Handoffs:
 def waited(case: Case) -> timedelta:
     """How long the customer has waited, or waited until a person took the case."""
     return (case.taken_at or clock.now()) - case.queued_at
-
-
-def _words(text: str, *, needed: bool = True) -> str:
-    words = conversations.clean(text)
-    if needed and not words:
-        raise Invalid("empty message")
-    if len(words) > MAX_TEXT:
-        raise TooLong("message too long", limit=MAX_TEXT)
-    return words

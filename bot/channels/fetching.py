@@ -16,13 +16,13 @@ from bot.channels.registry import Channels
 from bot.loops import Loop
 from conversations import attachments
 from conversations import repository as record
-from conversations.files import Files, FileTooBig
+from conversations.files import Files
 from conversations.models import Attachment, FileState, Gone
 from conversations.schemas import Stored
 from store import clock
 from store.claims import backoff, claim, release
 from store.engine import Database
-from store.errors import Invalid, NotFound
+from store.errors import FileTooBig, Invalid, NotFound
 from store.live import Live
 
 log = logging.getLogger(__name__)

@@ -15,9 +15,16 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from conversations.files import FileTooBig
 from handoff.desk.words import Pages, Words, language_of
-from store.errors import AlreadyTaken, Conflict, CourierError, Forbidden, Invalid, NotSignedIn
+from store.errors import (
+    AlreadyTaken,
+    Conflict,
+    CourierError,
+    FileTooBig,
+    Forbidden,
+    Invalid,
+    NotSignedIn,
+)
 
 CaseId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 WORDS = 1 << 16

@@ -16,12 +16,12 @@ from sqlalchemy import text
 from bot.settings import ROOT
 from conversations import attachments, files, repository
 from conversations import service as conversations
-from conversations.files import Files, FileTooBig, NotAllowed
+from conversations.files import Files
 from conversations.models import Attachment, FileKind, FileState, Kind, Message
 from conversations.schemas import ANY, Capabilities, Inbound, Reference
 from store import clock
 from store.engine import Database
-from store.errors import Invalid
+from store.errors import FileNotAllowed, FileTooBig, Invalid
 from tests import rooms, samples
 
 
@@ -64,7 +64,7 @@ def test_a_file_is_what_its_content_says(
 
 @pytest.mark.parametrize("data", [samples.PROGRAM, b"\x00\x01\x02", b"\x7fELF" + bytes(60)])
 def test_what_is_not_taken_is_not_written(store: Files, data: bytes) -> None:
-    with pytest.raises(NotAllowed):
+    with pytest.raises(FileNotAllowed):
         store.keep(data)
     assert everything(store) == []
 

@@ -13,8 +13,8 @@ import pytest
 from bot import app, settings
 from conversations import attachments
 from conversations import repository as record
-from conversations.files import FileTooBig
 from conversations.models import Attachment, Gone, Kind, Outbox
+from store.errors import FileTooBig
 from tests import samples
 from tests.desk.test_cases import toast
 from tests.desk.world import Browser, World

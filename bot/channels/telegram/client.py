@@ -29,7 +29,7 @@ from telegram.request import HTTPXRequest
 from telegram.warnings import PTBDeprecationWarning
 
 from bot.channels.base import File, SendFailed, TryLater, UnknownResult, Unreachable
-from conversations.files import FileTooBig
+from store.errors import FileTooBig
 
 KINDS = ("message", "edited_message", "callback_query")
 """The updates we ask for."""

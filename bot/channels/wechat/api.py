@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from bot.channels.base import TryLater, UnknownResult
-from conversations.files import FileTooBig
+from store.errors import FileTooBig
 
 SECONDS = 10.0
 MAX_ANSWER = 1_000_000
