@@ -26,7 +26,6 @@ from store.errors import FileNotAllowed, FileTooBig, Invalid
 
 UNKNOWN = "application/octet-stream"
 MAX_NAME = 100
-_PARTIAL = ".part"
 _KINDS = {"image": FileKind.PHOTO, "audio": FileKind.VOICE, "video": FileKind.VIDEO}
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\s]+')
 _CONTROLS = bytes(range(9)) + b"\x0b\x0c" + bytes(range(14, 32)) + b"\x7f"
@@ -49,6 +48,7 @@ class Files:
 
     def __init__(self, folder: Path, rules: FileRules) -> None:
         self._folder = folder
+        self._unfinished = folder / "unfinished"
         self._rules = rules
 
     @property
@@ -64,8 +64,7 @@ class Files:
         found = Stored(hashlib.sha256(data).hexdigest(), media_type, len(data))
         path = self.path(found.sha256)
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(path, data)
+            self._write(path, data)
         return found
 
     def check_size(self, size: int) -> None:
@@ -82,10 +81,25 @@ class Files:
     def sweep(self, older_than: timedelta = timedelta(hours=1)) -> None:
         """Remove what writers left half written when they were killed."""
         before = (clock.now() - older_than).timestamp()
-        for left in self._folder.glob(f"*/*{_PARTIAL}"):
+        for left in self._unfinished.glob("*"):
             with suppress(FileNotFoundError):
                 if left.stat().st_mtime < before:
                     left.unlink()
+
+    def _write(self, path: Path, data: bytes) -> None:
+        for folder in (self._unfinished, path.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._unfinished)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync(path.parent)  # the name too survives a power cut
 
 
 def sniff(data: bytes) -> str:
@@ -120,19 +134,9 @@ def ending(media_type: str) -> str:
     return f".{known.extension}" if known else ".txt" if media_type == "text/plain" else ""
 
 
-def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(suffix=_PARTIAL, dir=path.parent)
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name too survives a power cut
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)

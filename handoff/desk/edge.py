@@ -33,7 +33,7 @@ WORDS = 1 << 16
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data:; media-src 'self'; frame-ancestors 'none'; "
+        "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; "
         "base-uri 'none'; form-action 'self'; object-src 'none'"
     ),
     "Referrer-Policy": "same-origin",
