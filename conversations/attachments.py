@@ -21,9 +21,9 @@ _MESSAGES = {
 }
 
 
-def message_kind(kind: FileKind) -> Kind:
-    """What a message is whose first file is of this kind."""
-    return _MESSAGES[kind]
+def kind_of(found: Sequence[Reference], otherwise: Kind = Kind.TEXT) -> Kind:
+    """What a message with these files is: never a mere text, by which they are found again."""
+    return _MESSAGES[found[0].kind] if found and otherwise == Kind.TEXT else otherwise
 
 
 def references(uploads: Sequence[Upload]) -> tuple[Reference, ...]:
@@ -72,7 +72,8 @@ def gone(row: Attachment, reason: Gone, error: str | None = None) -> None:
 def beside(session: Session, messages: Sequence[Message]) -> dict[int, tuple[Attached, ...]]:
     """The files beside messages, in order, by message id."""
     found: dict[int, tuple[Attached, ...]] = {}
-    for row in repository.attachments(session, [m.id for m in messages]):
+    ids = [m.id for m in messages if m.kind in _MESSAGES.values()]
+    for row in repository.attachments(session, ids):
         found[row.message_id] = (*found.get(row.message_id, ()), _attached(row))
     return found
 

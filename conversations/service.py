@@ -53,7 +53,7 @@ def receive(
         conversation,
         Author.CUSTOMER,
         text,
-        kind=inbound.kind,
+        kind=attachments.kind_of(inbound.attachments, inbound.kind),
         payload={"label": inbound.label} if inbound.label else {},
     )
     attachments.attach(session, message, inbound.attachments)
@@ -180,7 +180,7 @@ def post(
         conversation,
         author,
         outbound.text,
-        kind=attachments.message_kind(files[0].kind) if files else Kind.TEXT,
+        kind=attachments.kind_of(files),
         staff_id=staff_id,
         payload={"buttons": [asdict(button) for button in outbound.buttons]}
         if outbound.buttons

@@ -30,7 +30,7 @@ from bot.loops import Loop
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.files import UNKNOWN, Files
-from conversations.models import Customer, Delivery, FileKind, Message, Outbox
+from conversations.models import Customer, Delivery, FileKind, Kind, Message, Outbox
 from conversations.schemas import Button, Capabilities
 from store import clock
 from store.claims import backoff, claim, release, waits_behind
@@ -141,7 +141,15 @@ class OutboxLoop:
         message, customer = record.to_whom(session, row)
         can = self._channels.capabilities(customer.channel)
         load = quota.load(session, row, message, can, clock.now() + LEASE)
-        files = tuple(
+        files = self._files_of(session, message)
+        if files:
+            row.leased_until = clock.now() + LEASE_OF_FILES
+        return Envelope(row, message, customer, load, files)
+
+    def _files_of(self, session: Session, message: Message) -> tuple[File, ...]:
+        if message.kind == Kind.TEXT:
+            return ()
+        return tuple(
             File(
                 FileKind(file.kind),
                 file.name,
@@ -152,9 +160,6 @@ class OutboxLoop:
             for file in record.attachments(session, [message.id])
             if file.sha256
         )
-        if files:
-            row.leased_until = clock.now() + LEASE_OF_FILES
-        return Envelope(row, message, customer, load, files)
 
     async def _send(self, envelope: Envelope) -> None:
         row = envelope.row

@@ -25,6 +25,8 @@ from bot.settings import ROOT
 TOKEN = "7000001:AAsynthetic-token-of-no-bot-at-all"
 ACCOUNT = "7000001"
 SPEC = ROOT.parent / "shared" / "data" / "telegram-bot-api.json"
+FETCHED = 20 * 1024 * 1024
+"""Bytes of a file that a bot may fetch."""
 MOVED = "Bad Request: group chat was upgraded to a supergroup chat"
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -114,7 +116,10 @@ class Peer:
             return await handler(request)
         upload = request.content_type.startswith("multipart/")
         if not upload:
-            self._note(method, dict(await request.post()))
+            fields = self._note(method, dict(await request.post()))
+            held = self.emulator.assets.get(fields.get("file_id"), {})
+            if method == "getFile" and held.get("size", 0) > FETCHED:
+                return _refusal(400, "Bad Request: file is too big")
         if request.match_info.get("token") != TOKEN:
             return _refusal(401, "Unauthorized")
         if not upload and method != "sendMessage":

@@ -31,7 +31,7 @@ from tests import samples
 from tests.channels.contract import Desk
 from tests.channels.fake import FakePlatform
 from tests.channels.house import TEXTS, House, client, until
-from tests.channels.telegram_peer import TOKEN, Peer, peer
+from tests.channels.telegram_peer import FETCHED, TOKEN, Peer, peer
 from tests.channels.test_telegram import Telegram, message, update
 from tests.channels.test_web import WebPlatform
 from tests.channels.wechat_fake import WeChatPlatform
@@ -148,6 +148,19 @@ async def test_a_file_announced_too_big_is_not_asked_for(telegram: Desk, peer: P
     (file,) = telegram.house.attachments()
     assert (file.state, file.reason) == (FileState.GONE, Gone.TOO_BIG)
     assert peer.named("getFile") == []
+
+
+async def test_a_file_that_telegram_will_not_give_a_bot_is_too_big(
+    telegram: Desk, peer: Peer
+) -> None:
+    peer.holds("d", bytes(FETCHED + 1))
+    await telegram.work()
+    assert isinstance(telegram.platform, Telegram)
+    document = {"file_id": "d", "file_unique_id": "u"}
+    await telegram.platform.deliver(telegram.http, update(1, message=message(1, document=document)))
+    await telegram.settled()
+    (file,) = telegram.house.attachments()
+    assert (file.state, file.reason) == (FileState.GONE, Gone.TOO_BIG)
 
 
 # WeChat

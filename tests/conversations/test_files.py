@@ -146,6 +146,16 @@ def test_files_are_stored_with_their_message_and_fall_due(
         assert (line.text, line.words) == ("[图片]\n压坏了", "压坏了")
 
 
+def test_a_message_with_a_file_is_no_mere_text(database: Database) -> None:
+    voice = (Reference(FileKind.VOICE, "f1"),)
+    with database.write() as session:
+        inbound = Inbound("web", "page", "ann", "1", "听这个", attachments=voice)
+        row, _ = conversations.receive(session, inbound)
+        message = session.get_one(Message, row.message_id)
+        assert message.kind == Kind.VOICE
+        assert len(attachments.beside(session, [message])[message.id]) == 1
+
+
 def test_a_files_bytes_decide_how_it_is_shown(database: Database, store: Files) -> None:
     message_id = received(database, Reference(FileKind.DOCUMENT, "f1", "photo as file.png"))
     with database.write() as session:

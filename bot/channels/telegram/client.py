@@ -134,8 +134,14 @@ class Client:
         return str((await self._sorted(call)).message_id)
 
     async def fetch(self, file_id: str, most: int) -> bytes:
-        """The bytes of a file that somebody sent to the bot. FileTooBig above ``most``."""
-        found = await self._sorted(self._bot.get_file(file_id))
+        """The bytes of a file that somebody sent to the bot. FileTooBig above ``most`` bytes, and
+        above the 20 MB that Telegram lets a bot have."""
+        try:
+            found = await self._sorted(self._bot.get_file(file_id))
+        except Unreachable as error:
+            if "too big" in str(error):
+                raise FileTooBig(str(error)) from None
+            raise
         if found.file_size and found.file_size > most:
             raise FileTooBig("file too big", limit=most)
         return bytes(await self._sorted(found.download_as_bytearray()))
