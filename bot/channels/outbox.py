@@ -46,8 +46,8 @@ LEASE_OF_FILES = timedelta(minutes=5)
 SIDE_BY_SIDE = 32
 MAX_ATTEMPTS = 8
 
-
 Parts = list[tuple[str, tuple[Button, ...], File | None]]
+"""Each is words, perhaps with buttons, or a file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,11 @@ from handoff.desk.parts import Desk, changing, looking, may_open, may_open_one
 from handoff.desk.words import Pages, language_of
 from handoff.staff import SignedIn
 from store import ids
-from store.errors import NotFound
+from store.errors import Invalid, NotFound
 
 TAKES_FILES = re.compile(r"/desk/cases/[0-9]+/reply")
 """The one path whose requests may be as long as a file."""
+MAX_KEY = 64
 OUTCOMES = (
     "solved", "explained", "redelivery", "compensated", "ticket_continues", "no_response",
 )  # fmt: skip
@@ -140,7 +141,9 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         with desk.database.read() as session:
             changing(session, request, given.get("csrf", ""))
         files = tuple(Upload(name, desk.files.keep(data)) for name, data in sent)
-        key = given.get("key", "")[:64] or ids.new_key()
+        key = given.get("key") or ids.new_key()
+        if len(key) > MAX_KEY:
+            raise Invalid("a key too long")
         with desk.database.write() as session:
             person = changing(session, request, given.get("csrf", ""))
             desk.handoffs.reply(session, case_id, person, given.get("text", ""), key, files)

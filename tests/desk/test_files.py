@@ -188,6 +188,11 @@ def test_a_channel_without_files_says_so(world: World) -> None:
     assert send(lili, case_id, samples.PHOTO).status_code == 422
 
 
+def test_a_key_that_no_page_makes_is_refused(world: World) -> None:
+    lili, case_id = taken(world)
+    assert send(lili, case_id, samples.PHOTO, key="k" * 65).status_code == 422
+
+
 def test_a_file_without_the_pages_token_or_case_changes_nothing(world: World) -> None:
     lili, case_id = taken(world)
     before = last_message(world, case_id).id

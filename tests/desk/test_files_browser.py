@@ -92,6 +92,7 @@ def test_a_picture_is_attached_taken_back_and_sent(world: World, chromium: Brows
         with page.expect_popup() as popup:
             page.click(".said.agent .file a")
         assert re.search(r"/desk/files/\d+$", popup.value.url)
+        assert popup.value.evaluate("document.images[0].naturalWidth") == 640
 
 
 def test_a_picture_from_the_clipboard_is_attached(world: World, chromium: Browser) -> None:
