@@ -12,8 +12,10 @@ import pytest
 from wechatpy.crypto import PrpCrypto, WeChatCrypto
 from wechatpy.parser import parse_message
 
-from bot.channels.wechat import convert, crypto, xml
-from bot.channels.wechat.channel import MAX_BODY, PATH
+from bot.channels.tencent import crypto, xml
+from bot.channels.tencent.callback import MAX_BODY
+from bot.channels.wechat import convert
+from bot.channels.wechat.channel import PATH
 from conversations.models import Kind
 from conversations.schemas import Inbound
 from store.engine import Database
@@ -49,7 +51,7 @@ def test_the_known_answers_are_signed_as_they_say() -> None:
 @here
 def test_the_known_answer_opens() -> None:
     v = vectors()[0]
-    push = xml.read(crypto.SafeMode(v["key"], v["id"]).open(v["cipher"]))
+    push = xml.read(crypto.SafeMode(v["key"], v["id"], "KEY").open(v["cipher"]))
     assert xml.word(push, "FromUserName") == v["plain_user"]
     assert xml.word(push, "Content") == v["plain_content"]
     assert xml.word(push, "MsgId") == v["plain_msgid"]
@@ -67,21 +69,21 @@ def test_a_cipher_for_somebody_else_stays_shut(change: str) -> None:
     key = AES_KEY[::-1] if change == "key" else v["key"]
     appid = "wx0000000000000000" if change == "id" else v["id"]
     with pytest.raises(Invalid):
-        crypto.SafeMode(key, appid).open(cipher)
+        crypto.SafeMode(key, appid, "KEY").open(cipher)
 
 
 @pytest.mark.parametrize("length", [0, 1, 11, 12, 13, 31, 32, 33, 2048])
 def test_what_wechatpy_hides_opens_at_every_length_of_padding(length: int) -> None:
     message = ("件" * length).encode()
-    safe = crypto.SafeMode(AES_KEY, APPID)
+    safe = crypto.SafeMode(AES_KEY, APPID, "KEY")
     hidden = PrpCrypto(WeChatCrypto(TOKEN, AES_KEY, APPID).key).encrypt(message, APPID)
     assert safe.open(hidden.decode()) == message
 
 
 @pytest.mark.parametrize("key", ["", "short", "密" * 43, "=" * 43])
 def test_a_wrong_key_is_one_sentence_at_start(key: str) -> None:
-    with pytest.raises(SettingsError, match="COURIER_WECHAT_AES_KEY"):
-        crypto.SafeMode(key, APPID)
+    with pytest.raises(SettingsError, match="KEY is no EncodingAESKey"):
+        crypto.SafeMode(key, APPID, "KEY")
 
 
 # What it says

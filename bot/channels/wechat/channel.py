@@ -14,11 +14,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from bot.channels.base import Accept, NeedsCustomer, Part, Unreachable
-from bot.channels.wechat import media, token, xml
+from bot.channels.tencent import callback, xml
+from bot.channels.tencent import media as tencent
+from bot.channels.tencent.api import Api, Reply
+from bot.channels.tencent.crypto import SafeMode, genuine
+from bot.channels.tencent.token import Token
+from bot.channels.wechat import media
 from bot.channels.wechat.account import Account
-from bot.channels.wechat.api import Api
 from bot.channels.wechat.convert import NAME, to_inbound
-from bot.channels.wechat.crypto import SafeMode, genuine
 from conversations.schemas import Capabilities
 from store.errors import Forbidden, Invalid, TooLong
 
@@ -29,8 +32,6 @@ MAX_BYTES = 2048
 """Bytes of one text by custom/send; a longer one is refused with 45002."""
 QUOTA = 5
 """Messages after each one of the customer's, within 48 hours."""
-MAX_BODY = 64_000
-_DONE = "success"
 
 _SPENT = frozenset({45015, 45047})
 """More than 48 hours since the customer's last message; more than the quota."""
@@ -54,9 +55,10 @@ class WeChatChannel:
         self._accept = accept
         self._resume = resume
         self._labels = labels
-        self._safe = SafeMode(account.aes_key, account.appid) if account.aes_key else None
+        key = account.aes_key
+        self._safe = SafeMode(key, account.appid, "COURIER_WECHAT_AES_KEY") if key else None
         self._api = Api(account.api, client)
-        self._token = token.Token(self._api, account.appid, account.secret)
+        self._token = Token(lambda: stable_token(self._api, account))
 
     @property
     def name(self) -> str:
@@ -83,13 +85,14 @@ class WeChatChannel:
 
         @routes.post(PATH)
         async def push(request: Request) -> Response:
-            body = await _body(request)
+            body = await callback.body(request)
             if self._safe is None:
                 self._check(request)
             else:
-                body = self._opened(request, body, self._safe)
+                query = request.query_params
+                body = callback.pushed(query, body, self._account.token, self._safe)
             await self._take(body)
-            return PlainTextResponse(_DONE)
+            return PlainTextResponse(callback.DONE)
 
         return routes
 
@@ -98,23 +101,23 @@ class WeChatChannel:
         if part.file is None:
             shown: dict[str, object] = {"msgtype": "text", "text": {"content": part.text}}
         else:
-            shown = await media.upload(self._api, self._token, part.file)
+            shown = await media.shown(self._api, self._token, part.file)
         message = {"touser": part.address, **shown}
         path = "/cgi-bin/message/custom/send"
-        reply = await media.with_token(
-            self._token, lambda value: self._api.post(path, message, access_token=value)
+        reply = await self._token.use(
+            lambda value: self._api.post(path, message, access_token=value)
         )
         if reply.code == 0:
             return None
         if reply.code in _SPENT:
             raise NeedsCustomer(reply.reason)
-        raise media.refused(reply)
+        raise tencent.refused(reply, media.ASLEEP)
 
     async def fetch(self, account: str, reference: str, most: int) -> bytes:
         """A customer's file by its MediaId, which the platform keeps for three days."""
         if account != self._account.appid:
             raise Unreachable("this customer belongs to another account than the one switched on")
-        return await media.fetch(self._api, self._token, reference, most)
+        return await tencent.fetch(self._api, self._token, reference, most, media.ASLEEP)
 
     async def _take(self, body: bytes) -> None:
         """Store what the customer said. What cannot be kept is acknowledged too: the same push
@@ -133,29 +136,8 @@ class WeChatChannel:
         if not genuine(request.query_params.get("signature", ""), self._account.token, *words):
             raise Forbidden("a request that WeChat did not sign")
 
-    def _opened(self, request: Request, body: bytes, safe: SafeMode) -> bytes:
-        """The push inside a cipher. Forbidden for a plain one: its signature would not cover it."""
-        query = request.query_params
-        try:
-            cipher = xml.word(xml.read(body), "Encrypt")
-        except Invalid as error:
-            raise Forbidden("safe mode, but not a cipher") from error
-        words = (query.get("timestamp", ""), query.get("nonce", ""), cipher)
-        if not genuine(query.get("msg_signature", ""), self._account.token, *words):
-            raise Forbidden("a cipher that WeChat did not sign")
-        try:
-            return safe.open(cipher)
-        except Invalid as error:
-            # Signed, so it is WeChat: the key or the app id in the settings is another account's.
-            log.warning("a push from WeChat could not be opened: %s", error)
-            raise Forbidden("a cipher for another key") from error
 
-
-async def _body(request: Request) -> bytes:
-    """TooLong above MAX_BODY bytes, before more of it is read."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLong("body too long", limit=MAX_BODY)
-    return bytes(body)
+async def stable_token(api: Api, account: Account) -> Reply:
+    """Ask for the account's token in normal mode."""
+    asked = {"appid": account.appid, "secret": account.secret}
+    return await api.post("/cgi-bin/stable_token", {"grant_type": "client_credential", **asked})

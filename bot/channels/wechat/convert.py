@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from bot.channels.wechat.xml import Push, table, word
+from bot.channels.tencent.xml import Push, table, word
 from conversations.models import FileKind, Kind
 from conversations.schemas import Inbound, Reference
 

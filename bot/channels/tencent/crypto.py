@@ -34,20 +34,21 @@ def genuine(given: str, *words: str) -> bool:
 
 
 class SafeMode:
-    """Opens messages for one app id: AES-256-CBC over random(16) + length(4) + message + app id."""
+    """Opens messages for one receiver (an account's app id, a corporation's corp id): AES-256-CBC
+    over random(16) + length(4) + message + receiver."""
 
-    def __init__(self, aes_key: str, appid: str) -> None:
-        """SettingsError for a key that is not 43 characters of base64."""
+    def __init__(self, aes_key: str, receiver: str, setting: str) -> None:
+        """SettingsError that names ``setting`` for a key that is not 43 characters of base64."""
         if len(aes_key) != KEY_LENGTH or not _ALPHABET.issuperset(aes_key):
             raise SettingsError(
-                "COURIER_WECHAT_AES_KEY is no EncodingAESKey; copy its 43 letters and digits from "
-                "the account's page of basic configuration."
+                f"{setting} is no EncodingAESKey; copy its 43 letters and digits from the page "
+                "where the callback's address is entered."
             )
         self._key = base64.b64decode(aes_key + "=")
-        self._appid = appid.encode()
+        self._receiver = receiver.encode()
 
     def open(self, cipher: str) -> bytes:
-        """The message inside. Invalid if it was not made with this key for this app id."""
+        """The message inside. Invalid if it was not made with this key for this receiver."""
         try:
             hidden = base64.b64decode(cipher, validate=True)
             machine = Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16])).decryptor()
@@ -59,6 +60,6 @@ class SafeMode:
             raise Invalid("wrong padding: another key")
         inner = padded[_RANDOM:-fill]
         end = 4 + int.from_bytes(inner[:4])
-        if not hmac.compare_digest(inner[end:], self._appid):
-            raise Invalid("meant for another app id")
+        if not hmac.compare_digest(inner[end:], self._receiver):
+            raise Invalid("meant for another receiver")
         return inner[4:end]

@@ -65,17 +65,18 @@ def _node(element: Element, depth: int = 0) -> Node:
 
 def _read_json(text: str) -> Node:
     try:
-        return _plain(json.loads(text))
+        return plain(json.loads(text))
     except (ValueError, RecursionError) as error:
         raise Invalid("a push that is not JSON") from error
 
 
-def _plain(value: object) -> Node:
+def plain(value: object) -> Node:
+    """What JSON gave, in words: numbers as they are written, null as nothing."""
     match value:
         case dict():
-            return {str(name): _plain(inner) for name, inner in value.items()}
+            return {str(name): plain(inner) for name, inner in value.items()}
         case list():
-            return [_plain(inner) for inner in value]
+            return [plain(inner) for inner in value]
         case str():
             return value
         case None:

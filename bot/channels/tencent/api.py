@@ -1,4 +1,4 @@
-"""WeChat's server API over httpx: what went wrong, as the outbox understands it.
+"""A server API of Tencent's over httpx: what went wrong, as the outbox understands it.
 
 A request that certainly did nothing is TryLater; one whose answer was lost is UnknownResult.
 """
@@ -57,13 +57,20 @@ class Api:
         self._client = client
         logging.getLogger("httpx").addFilter(_without_token)
 
-    async def post(self, path: str, body: dict[str, Any], **query: str) -> Reply:
-        """Raises TryLater or UnknownResult if there is no answer to read."""
+    async def get(self, path: str, **query: str) -> Reply:
+        """Raises as ``post`` does."""
+        async with self._ask("GET", path, query) as response:
+            return _reply(await _body(response))
+
+    async def post(
+        self, path: str, body: dict[str, Any], most: int = MAX_ANSWER, **query: str
+    ) -> Reply:
+        """Raises TryLater or UnknownResult if there is no answer to read (of ``most`` bytes)."""
         # Written by hand: WeChat shows an escaped letter to the customer as its escape.
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"content-type": "application/json; charset=utf-8"}
         async with self._ask("POST", path, query, content=content, headers=headers) as response:
-            return _reply(await _body(response))
+            return _reply(await _body(response, most))
 
     async def upload(self, path: str, name: str, data: bytes, **query: str) -> Reply:
         """Post a file as the form's field ``media``. Raises as ``post`` does."""
@@ -76,9 +83,8 @@ class Api:
         ``path`` may be a whole address: a video's lies elsewhere.
         """
         async with self._ask("GET", path, query) as response:
-            kind = response.headers.get("content-type", "")
             body = await _body(response, most)
-        return _reply(body) if kind.startswith(_WORDS) else body
+        return _reply(body) if _is_words(response) else body
 
     async def close(self) -> None:
         if self._client is not None:
@@ -118,6 +124,12 @@ async def _body(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
         if len(body) > most:
             raise FileTooBig("an answer too big", limit=most)
     return bytes(body)
+
+
+def _is_words(response: httpx.Response) -> bool:
+    """Whether it is an answer: a file of text or JSON comes as an attachment."""
+    kind = response.headers.get("content-type", "")
+    return kind.startswith(_WORDS) and "content-disposition" not in response.headers
 
 
 def _reply(content: bytes) -> Reply:

@@ -1,16 +1,18 @@
-"""The access token: fetched once for many sends, fetched again when WeChat calls it void.
+"""The access token: fetched once for many sends, fetched again when the platform calls it void.
 
-``stable_token`` in normal mode gives every asker the same token while it is valid, so any number of
-workers may ask without making each other's void.
+Asked in normal mode, the platform gives every asker the same token while it is valid, so any number
+of workers may ask without making each other's void.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from bot.channels.base import TryLater, UnknownResult
-from bot.channels.wechat.api import Api
+from bot.channels.tencent.api import Reply
 from store import clock
 
 VOID = frozenset({40001, 40014, 42001})
@@ -18,15 +20,15 @@ VOID = frozenset({40001, 40014, 42001})
 _EARLY = timedelta(minutes=5)
 """So long before its end a token is not used any more. The platform keeps the old one alive
 for as long when it gives a new one."""
+Answer = TypeVar("Answer", Reply, Reply | bytes)
 
 
 class Token:
-    """One account's token. Every failure is TryLater: without a token nothing was sent."""
+    """One account's token; ``ask`` asks the platform for it. Every failure is TryLater: without a
+    token nothing was sent."""
 
-    def __init__(self, api: Api, appid: str, secret: str) -> None:
-        self._api = api
-        self._appid = appid
-        self._secret = secret
+    def __init__(self, ask: Callable[[], Awaitable[Reply]]) -> None:
+        self._ask = ask
         self._value = ""
         self._ends = datetime.min.replace(tzinfo=UTC)
         self._lock = asyncio.Lock()
@@ -38,10 +40,17 @@ class Token:
                 await self._fetch()
             return self._value
 
+    async def use(self, call: Callable[[str], Awaitable[Answer]]) -> Answer:
+        """What ``call`` answers; asked once more with a fresh token if the first was void."""
+        value = await self.get()
+        reply = await call(value)
+        if isinstance(reply, Reply) and reply.code in VOID:
+            reply = await call(await self.get(void=value))
+        return reply
+
     async def _fetch(self) -> None:
-        asked = {"grant_type": "client_credential", "appid": self._appid, "secret": self._secret}
         try:
-            reply = await self._api.post("/cgi-bin/stable_token", asked)
+            reply = await self._ask()
         except UnknownResult as error:
             raise TryLater(f"no token: {error}") from error
         self._value = reply.text("access_token")
