@@ -102,10 +102,21 @@ ANY: Mapping[str, int] = {"*": 2**31 - 1}
 
 
 @dataclass(frozen=True, slots=True)
+class Menu:
+    """The most that buttons carry: how many, the length of a title and of the words above."""
+
+    buttons: int
+    title: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a channel can carry. Lengths are counted in the channel's own ``unit``."""
 
     buttons: bool = False
+    menu: Menu | None = None
+    """Limits of the buttons; choices beyond them are numbered text."""
     max_length: int = 4000
     unit: str = "characters"  # or "utf16", "bytes"
     typing: bool = False

@@ -20,10 +20,22 @@ def degrade(
     text: str, buttons: tuple[Button, ...], can: Capabilities
 ) -> list[tuple[str, tuple[Button, ...]]]:
     """The parts to send, in order; buttons stay with the last one."""
-    if buttons and not can.buttons:
+    if buttons and not _carries(text, buttons, can):
         text, buttons = numbered(text, buttons), ()
     parts = split(text, can.max_length, _MEASURES[can.unit])
     return [(part, buttons if n == len(parts) else ()) for n, part in enumerate(parts, 1)]
+
+
+def _carries(text: str, buttons: tuple[Button, ...], can: Capabilities) -> bool:
+    measure, menu = _MEASURES[can.unit], can.menu
+    return can.buttons and (
+        menu is None
+        or (
+            len(buttons) <= menu.buttons
+            and measure(text) <= menu.words
+            and all(measure(button.title) <= menu.title for button in buttons)
+        )
+    )
 
 
 def numbered(text: str, buttons: tuple[Button, ...]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from bot.channels.base import Accepted
 from bot.loops import Loop
@@ -66,12 +67,19 @@ class InboxLoop:
         """The row, claimed already if this loop can answer it at once: that saves a claim."""
         free = self._running and len(self._under_way) < SIDE_BY_SIDE
         with self._database.write() as session:
-            row, new = conversations.receive(session, inbound, LEASE if free else None)
-            if new:
-                topics = ["queue", f"conversation:{row.conversation_id}"]
-                topics += ["files"] if inbound.attachments else []
-                self._live.after_commit(session, *topics, *([] if row.leased_until else ["inbox"]))
-            return row, new
+            return self.keep(session, inbound, LEASE if free else None)
+
+    def keep(
+        self, session: Session, inbound: Inbound, lease: timedelta | None = None
+    ) -> tuple[Inbox, bool]:
+        """Store a message in the caller's transaction; ``False`` for a repeat. Raises as
+        ``accept`` does, before anything is written."""
+        row, new = conversations.receive(session, inbound, lease)
+        if new:
+            topics = ["queue", f"conversation:{row.conversation_id}"]
+            topics += ["files"] if inbound.attachments else []
+            self._live.after_commit(session, *topics, *([] if row.leased_until else ["inbox"]))
+        return row, new
 
     def start(self) -> None:
         self._running = True

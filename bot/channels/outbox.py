@@ -220,9 +220,9 @@ class OutboxLoop:
             row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
             for done in (row, *self._along(session, envelope)):
                 done.sent_at = clock.now()
-                if done.state == Delivery.QUEUED:
+                if done.state == Delivery.QUEUED:  # else its platform said meanwhile: not arrived
                     done.state = Delivery.SENT
-                release(done, retry_at=None)
+                    release(done, retry_at=None)
             self._live.after_commit(session, *self._topics(session, row))
 
     @staticmethod

@@ -7,6 +7,7 @@ visibly after ``KEEP``. The platform's own count has the last word (``NeedsCusto
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,19 +50,18 @@ def load(
     people = Author.AGENT in {message.author, *(written.author for _, written in behind)}
     used = record.sent_since_customer_wrote(session, row.conversation_id, queued=False)
     room = can.reply_quota - used - (0 if people else RESERVE)
-    alone = row.parts_sent or _perhaps_sent(row, claims=1) or can.buttons or _is_file(message)
-    if alone or room <= 0 or 1 + len(behind) <= room:
-        return Load(room, heard, message.text)
-    text, along = _words(message), []
-    for other, written in behind:
-        longer = f"{text}\n\n{_words(written)}"
-        if other.parts_sent or _perhaps_sent(other) or _is_file(written) or not fits(longer, can):
-            break
+    if row.attempts > 1:
+        # A repeat is the very same message, or a channel that drops repeats would lose what is new.
+        along = [(other, written) for other, written in behind if other.attempts > 0]
+    elif row.parts_sent or _by_itself(message, can) or room <= 0 or 1 + len(behind) <= room:
+        along = []
+    else:
+        along = list(_that_fit(message, behind, can))
+    for other, _ in along:
         # Claimed too: should this worker die, each of them may have been said.
         other.leased_until, other.attempts = leased_until, other.attempts + 1
-        text = longer
-        along.append(other)
-    return Load(room, heard, text if along else message.text, tuple(along))
+    text = _together([message, *(written for _, written in along)]) if along else message.text
+    return Load(room, heard, text, tuple(other for other, _ in along))
 
 
 def park(session: Session, row: Outbox, heard: int) -> bool:
@@ -130,16 +130,26 @@ def _fall_due(session: Session, chosen: Select[int]) -> None:
     )
 
 
-def _perhaps_sent(row: Outbox, claims: int = 0) -> bool:
-    """Whether a worker died with it: claimed before (than by ``claims``), and nothing was noted."""
-    return row.attempts > claims and not row.last_error
+def _that_fit(
+    first: Message, behind: Sequence[tuple[Outbox, Message]], can: Capabilities
+) -> Iterator[tuple[Outbox, Message]]:
+    """As many of ``behind`` as are one part with ``first``."""
+    chosen = [first]
+    for other, written in behind:
+        chosen.append(written)
+        if other.parts_sent or _by_itself(written, can) or not fits(_together(chosen), can):
+            return
+        yield other, written
 
 
-def _is_file(message: Message) -> bool:
-    """A file leaves by itself."""
-    return message.kind != Kind.TEXT
+def _by_itself(message: Message, can: Capabilities) -> bool:
+    """A file leaves by itself, and so do choices that are real buttons."""
+    return message.kind != Kind.TEXT or (can.buttons and bool(conversations.buttons_of(message)))
 
 
-def _words(message: Message) -> str:
-    buttons = conversations.buttons_of(message)
-    return numbered(message.text, buttons) if buttons else message.text
+def _together(messages: Sequence[Message]) -> str:
+    return "\n\n".join(
+        numbered(message.text, buttons) if buttons else message.text
+        for message in messages
+        for buttons in [conversations.buttons_of(message)]
+    )

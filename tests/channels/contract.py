@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.channels import outbox
+from bot.channels import outbox, quota
 from bot.channels.base import Channel
 from conversations.files import Files
 from conversations.models import Delivery, FileKind, FileState, Gone
@@ -507,3 +507,39 @@ class ChannelContract:
         await desk.write("m-000001", "hello")
         await until(lambda: desk.house.outbox_rows() and desk.house.outbox_rows()[0].attempts > 0)
         await until(lambda: desk.house.outbox_rows()[0].leased_until is None)
+
+
+class QuotaContract(ChannelContract):
+    """Where the bot has four sends after each of the customer's messages."""
+
+    async def test_messages_are_answered_in_the_order_they_came(self, desk: Desk) -> None:
+        await desk.work()
+        for number in range(1, 6):
+            await desk.write(f"m-00000{number}", f"no {number}")
+            await desk.settled()
+        assert await desk.shown() == [f"answer to no {number}" for number in range(1, 6)]
+
+    async def test_answers_arrive_in_order_and_are_noted_as_sent(self, desk: Desk) -> None:
+        desk.house.says = lambda text: [(f"{text} {n}", ()) for n in range(5)]
+        await desk.work()
+        await desk.write("m-000001", "part")
+        await desk.settled()
+        assert await desk.shown() == ["\n\n".join(f"part {n}" for n in range(5))]
+        assert {row.state for row in desk.house.outbox_rows()} == {Delivery.SENT}
+        assert all(row.sent_at for row in desk.house.outbox_rows())
+
+    async def test_a_long_answer_arrives_whole(self, desk: Desk) -> None:
+        long = "".join(f"第 {n} 句，您的包裹在路上。" for n in range(450))
+        desk.house.says = lambda text: [(long, ())] if text == "hello" else []
+        await desk.work()
+        await desk.write("m-000001", "hello")
+        for number, shown in enumerate((4, 8), 2):
+            await until(lambda: waits(desk))
+            assert len(await desk.shown()) == shown
+            await desk.write(f"m-00000{number}", "go on")
+        await desk.settled()
+        assert "".join(await desk.shown()).replace(" ", "") == long.replace(" ", "")
+
+
+def waits(desk: Desk) -> bool:
+    return quota.WAITS in {row.last_error for row in desk.house.outbox_rows()}

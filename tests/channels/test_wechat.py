@@ -14,49 +14,15 @@ from conversations.models import Author, Conversation, Delivery, Message, Outbox
 from conversations.schemas import Outbound
 from store import clock
 from store.engine import Database
-from tests.channels.contract import ChannelContract, Desk, Platform
+from tests.channels.contract import Desk, Platform, QuotaContract, waits
 from tests.channels.house import until
 from tests.channels.wechat_fake import WeChatPlatform
 
 
-class TestWeChat(ChannelContract):
-    """Three tests are told otherwise here: the bot has four sends after a customer's message."""
-
+class TestWeChat(QuotaContract):
     @pytest.fixture
     def platform(self) -> Platform:
         return WeChatPlatform()
-
-    async def test_messages_are_answered_in_the_order_they_came(self, desk: Desk) -> None:
-        await desk.work()
-        for number in range(1, 6):
-            await desk.write(f"m-00000{number}", f"no {number}")
-            await desk.settled()
-        assert await desk.shown() == [f"answer to no {number}" for number in range(1, 6)]
-
-    async def test_answers_arrive_in_order_and_are_noted_as_sent(self, desk: Desk) -> None:
-        desk.house.says = lambda text: [(f"{text} {n}", ()) for n in range(5)]
-        await desk.work()
-        await desk.write("m-000001", "part")
-        await desk.settled()
-        assert await desk.shown() == ["\n\n".join(f"part {n}" for n in range(5))]
-        assert {row.state for row in desk.house.outbox_rows()} == {Delivery.SENT}
-        assert all(row.sent_at for row in desk.house.outbox_rows())
-
-    async def test_a_long_answer_arrives_whole(self, desk: Desk) -> None:
-        long = "".join(f"第 {n} 句，您的包裹在路上。" for n in range(450))
-        desk.house.says = lambda text: [(long, ())] if text == "hello" else []
-        await desk.work()
-        await desk.write("m-000001", "hello")
-        for number, shown in enumerate((4, 8), 2):
-            await until(lambda: waits(desk))
-            assert len(await desk.shown()) == shown
-            await desk.write(f"m-00000{number}", "go on")
-        await desk.settled()
-        assert "".join(await desk.shown()).replace(" ", "") == long.replace(" ", "")
-
-
-def waits(desk: Desk) -> bool:
-    return quota.WAITS in {row.last_error for row in desk.house.outbox_rows()}
 
 
 @pytest.fixture
