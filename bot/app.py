@@ -28,6 +28,7 @@ from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.wechat.channel import WeChatChannel
+from bot.channels.wecom.channel import WecomChannel
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
@@ -103,6 +104,9 @@ def assemble(settings: Settings) -> Service:
     if settings.wechat:
         labels = texts.room("zh", "wechat")
         channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
+    if settings.wecom:
+        labels = texts.room("zh", "wecom")
+        channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))
     return Service(
         settings=settings,
         database=database,

@@ -71,11 +71,20 @@ def _channels(arguments: list[str]) -> int:
     parser.parse_args(arguments)
     import asyncio
 
-    from bot.channels.telegram.check import check
+    from bot.channels.telegram.check import check as telegram
+    from bot.channels.wechat.check import check as wechat
+    from bot.channels.wecom.check import check as wecom
 
-    works, sentence = asyncio.run(check(configuration.load().telegram))
-    print(sentence)
-    return 0 if works else 1
+    settings = configuration.load()
+
+    async def check() -> tuple[tuple[bool, str], ...]:
+        return await asyncio.gather(
+            telegram(settings.telegram), wechat(settings.wechat), wecom(settings.wecom)
+        )
+
+    found = asyncio.run(check())
+    print(*(sentence for _, sentence in found), sep="\n")
+    return 0 if all(works for works, _ in found) else 1
 
 
 def _train(arguments: list[str]) -> int:

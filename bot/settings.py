@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
+from bot.channels.wecom import account as wecom
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,7 @@ class Settings:
     secure_cookies: bool
     telegram: TelegramSettings | None = None
     wechat: wechat.Account | None = None
+    wecom: wecom.Account | None = None
 
     @property
     def models(self) -> Path:
@@ -73,8 +75,9 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``. SettingsError
-    says in one sentence what is wrong."""
+    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for WeCom
+    ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``.
+    SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -100,6 +103,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        wecom=wecom.from_settings(get),
     )
 
 

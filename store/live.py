@@ -2,7 +2,7 @@
 
 Whoever wakes reads the database; loops also sweep every few seconds. Inside one process an event
 wakes; between processes PostgreSQL's NOTIFY does. Topics: ``inbox``, ``outbox``, ``queue``,
-``conversation:<id>``.
+``files``, ``wecom``, ``conversation:<id>``.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 
 from conversations import files
-from conversations.models import FileKind
+from conversations.models import FileKind, Inbox
 from conversations.schemas import Button, Capabilities, Inbound
 from store.errors import CourierError
 
@@ -33,6 +34,10 @@ class Accepted:
 
 Accept = Callable[[Inbound], Awaitable[Accepted]]
 """Stores a message durably; when it returns the channel may acknowledge."""
+
+
+Keep = Callable[[Session, Inbound], tuple[Inbox, bool]]
+"""The same inside a transaction of the channel's own; ``False`` for a repeat."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from telegram import Update
 
+from bot.channels.buttons import button_id
 from bot.channels.telegram.convert import (
     UNREADABLE,
     Pressed,
     Received,
     Renamed,
-    button_id,
     read,
 )
 from conversations.models import FileKind, Kind

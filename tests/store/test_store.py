@@ -11,6 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+import bot.channels.wecom.models
 import conversations.models
 import handoff.models
 import parcels.models
@@ -23,7 +24,13 @@ from store.engine import Database
 from store.live import Live
 from tests import rooms
 
-TABLES = (conversations.models, handoff.models, parcels.models, tickets.models)
+TABLES = (
+    bot.channels.wecom.models,
+    conversations.models,
+    handoff.models,
+    parcels.models,
+    tickets.models,
+)
 LEASE = timedelta(seconds=30)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from telegram import Update
 
 from bot.channels.base import Accept, Part, TryLater, Unreachable
+from bot.channels.buttons import button_id, pressed
 from bot.channels.telegram import polling, records, webhook
 from bot.channels.telegram.client import MOST, Client, Moved
 from bot.channels.telegram.convert import (
@@ -21,7 +22,6 @@ from bot.channels.telegram.convert import (
     Pressed,
     Received,
     Renamed,
-    button_id,
     read,
 )
 from bot.channels.telegram.pace import Pace
@@ -175,8 +175,8 @@ class TelegramChannel:
 
     def _button(self, press: Pressed) -> Button | None:
         with self._database.read() as session:
-            return records.pressed(
-                session, self._client.account, press.address, press.message_id, press.number
+            return pressed(
+                session, NAME, self._client.account, press.address, press.message_id, press.number
             )
 
     def _unchanged(self, found: Received) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from telegram import CallbackQuery, Message, TelegramObject, Update, User
 
+from bot.channels.buttons import read_id
 from conversations.models import FileKind, Kind
 from conversations.schemas import Inbound, Reference
 from conversations.service import clean
@@ -24,7 +25,6 @@ UNREADABLE = (
 """What the library and this module raise for an update that is none."""
 
 _START = re.compile(r"/start(?:@\w+)?(?:\s.*)?", re.DOTALL)
-_PRESS = re.compile(r"([0-9a-f]{1,16})\.([0-9]{1,2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,6 @@ class Renamed:
 
     old: str
     new: str
-
-
-def button_id(message_id: int, number: int) -> str:
-    """What a button carries: at most 64 bytes, and nothing of what it says."""
-    return f"{message_id:x}.{number}"
 
 
 def read(update: Update, account: str, texts: Texts) -> Received | Pressed | Renamed | None:
@@ -144,7 +139,7 @@ def _edited(message: Message, account: str, texts: Texts) -> Received | None:
 
 
 def _pressed(query: CallbackQuery) -> Pressed | None:
-    found = _PRESS.fullmatch(query.data or "")
+    found = read_id(query.data or "")
     if query.message is None or found is None:
         return None
     return Pressed(
@@ -152,8 +147,8 @@ def _pressed(query: CallbackQuery) -> Pressed | None:
         address=str(int(query.message.chat.id)),
         name=_name(query.from_user),
         language=_language(query.from_user),
-        message_id=int(found[1], 16),
-        number=int(found[2]),
+        message_id=found[0],
+        number=found[1],
     )
 
 

@@ -9,29 +9,9 @@ from bot.channels.telegram.convert import NAME
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Author, Conversation, Holder, Inbox, Message
-from conversations.schemas import Button, Inbound, Outbound
+from conversations.schemas import Inbound, Outbound
 from store import clock
 from store.claims import release
-
-MOST = 2**31 - 1
-"""The largest id a table has; PostgreSQL refuses to look for more."""
-
-
-def pressed(
-    session: Session, account: str, address: str, message_id: int, number: int
-) -> Button | None:
-    """The button of a message that was sent to this very chat; None for any other."""
-    if message_id > MOST:
-        return None
-    message = session.get(Message, message_id)
-    if message is None or message.author == Author.CUSTOMER:
-        return None
-    conversation = session.get_one(Conversation, message.conversation_id)
-    customer = record.customer_of(session, conversation)
-    if (customer.channel, customer.account, customer.address) != (NAME, account, address):
-        return None
-    buttons = conversations.buttons_of(message)
-    return buttons[number] if number < len(buttons) else None
 
 
 def unchanged(session: Session, account: str, outside_id: str, text: str) -> bool:
