@@ -276,3 +276,16 @@ def waiting_behind(session: Session, row: Outbox) -> Sequence[tuple[Outbox, Mess
             .order_by(Outbox.id)
         )
     ]
+
+
+def left_with(session: Session, row: Outbox) -> Sequence[Outbox]:
+    """What was sent to the customer in one message with ``row``: it has no parts of its own."""
+    return session.scalars(
+        select(Outbox).where(
+            Outbox.conversation_id == row.conversation_id,
+            Outbox.id > row.id,
+            Outbox.state == Delivery.SENT,
+            Outbox.parts_sent == 0,
+            Outbox.sent_at == row.sent_at,
+        )
+    ).all()

@@ -218,11 +218,12 @@ class OutboxLoop:
         with self._database.write() as session:
             row = session.get_one(Outbox, envelope.row.id)
             row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
+            # The platform may have said meanwhile that it did not arrive.
+            state = Delivery.FAILED if row.state == Delivery.FAILED else Delivery.SENT
+            at, error = clock.now(), row.last_error if state == Delivery.FAILED else None
             for done in (row, *self._along(session, envelope)):
-                done.sent_at = clock.now()
-                if done.state == Delivery.QUEUED:  # else its platform said meanwhile: not arrived
-                    done.state = Delivery.SENT
-                    release(done, retry_at=None)
+                done.sent_at, done.state = at, state
+                release(done, retry_at=None, error=error)
             self._live.after_commit(session, *self._topics(session, row))
 
     @staticmethod

@@ -86,8 +86,9 @@ def failed(session: Session, person: Person, msgid: str, reason: str) -> int | N
     theirs = (customer.channel, customer.account, customer.address)
     if theirs != (NAME, person.kfid, person.address):
         return None
-    row.state = Delivery.FAILED
-    release(row, retry_at=None, error=f"WeCom: {reason}")
+    for lost in (row, *record.left_with(session, row)):
+        lost.state = Delivery.FAILED
+        release(lost, retry_at=None, error=f"WeCom: {reason}")
     return row.conversation_id
 
 
