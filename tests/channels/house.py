@@ -196,10 +196,11 @@ async def post(
 def serving(house: House, port: int = 0) -> Iterator[str]:
     """The house behind a real port, its loops running in the server's own event loop."""
     app = house.app()
+    channels = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with house.at_work():
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with house.at_work(), channels(app):
             yield
 
     app.router.lifespan_context = lifespan
@@ -215,6 +216,24 @@ def serving(house: House, port: int = 0) -> Iterator[str]:
             threading.Event().wait(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """A platform's API behind a real port."""
+    server = uvicorn.Server(
+        uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            threading.Event().wait(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(10)

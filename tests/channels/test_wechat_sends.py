@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from wechatpy import WeChatClient
 
 from bot import settings
@@ -33,6 +30,7 @@ from bot.channels.wechat.channel import WeChatChannel
 from conversations.schemas import Inbound
 from store import clock
 from store.errors import SettingsError
+from tests.channels.house import served
 from tests.channels.wechat_fake import APPID, PLAIN, SECRET, TOKEN, WeChatApi
 
 MP = Path("/work/shared/data/wechat/mp")
@@ -90,7 +88,7 @@ async def test_a_text_is_written_as_wechatpy_writes_it(
     api: WeChatApi, wechat: WeChatChannel
 ) -> None:
     assert await wechat.send(part()) is None
-    with served(api) as base:
+    with served(api.app) as base:
         peer = WeChatClient(APPID, SECRET)
         peer.API_BASE_URL = f"{base}/cgi-bin/"
         peer.session.set(peer.access_token_key, api.tokens[-1], 7200)
@@ -200,7 +198,7 @@ async def test_an_answer_that_never_comes_is_an_unknown_result(
     api: WeChatApi, at: Callable[[datetime], None]
 ) -> None:
     api.script = ["hang"]
-    with served(api) as base:
+    with served(api.app) as base:
         account = Account(APPID, SECRET, TOKEN, "", base)
         slow = channel(httpx.AsyncClient(timeout=1), account)
         with pytest.raises(UnknownResult, match="ReadTimeout"):
@@ -282,21 +280,3 @@ async def test_the_service_serves_it_when_it_is_on(tmp_path: Path) -> None:
 
     assert await asked() == 404
     assert await asked(**GIVEN) == 403
-
-
-@contextmanager
-def served(api: WeChatApi) -> Iterator[str]:
-    """The fake API behind a real port, for a client that needs one."""
-    server = uvicorn.Server(
-        uvicorn.Config(api.app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            threading.Event().wait(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)

@@ -33,18 +33,23 @@ def genuine(given: str, *words: str) -> bool:
     return hmac.compare_digest(signature(*words).encode(), given.encode("utf-8", "replace"))
 
 
+def key_of(aes_key: str, setting: str) -> bytes:
+    """The key's 32 bytes. SettingsError that names ``setting`` if it is not 43 of base64."""
+    if len(aes_key) != KEY_LENGTH or not _ALPHABET.issuperset(aes_key):
+        raise SettingsError(
+            f"{setting} is no EncodingAESKey; copy its 43 letters and digits from the page where "
+            "the callback's address is entered."
+        )
+    return base64.b64decode(aes_key + "=")
+
+
 class SafeMode:
     """Opens messages for one receiver (an account's app id, a corporation's corp id): AES-256-CBC
     over random(16) + length(4) + message + receiver."""
 
     def __init__(self, aes_key: str, receiver: str, setting: str) -> None:
-        """SettingsError that names ``setting`` for a key that is not 43 characters of base64."""
-        if len(aes_key) != KEY_LENGTH or not _ALPHABET.issuperset(aes_key):
-            raise SettingsError(
-                f"{setting} is no EncodingAESKey; copy its 43 letters and digits from the page "
-                "where the callback's address is entered."
-            )
-        self._key = base64.b64decode(aes_key + "=")
+        """SettingsError as ``key_of``."""
+        self._key = key_of(aes_key, setting)
         self._receiver = receiver.encode()
 
     def open(self, cipher: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.channels.base import SendFailed
 from bot.channels.tencent.api import Api
+from bot.channels.tencent.crypto import key_of
 from bot.channels.wechat.account import Account
 from bot.channels.wechat.channel import PATH, stable_token
 
@@ -16,9 +17,12 @@ _WHY = {
 
 
 async def check(account: Account | None) -> tuple[bool, str]:
-    """Whether it works, and a sentence for people. Changes nothing at WeChat's."""
+    """Whether it works, and a sentence for people. Changes nothing at WeChat's. SettingsError for
+    an unusable key."""
     if account is None:
         return True, f"wechat: off. docs/wechat.md says what to set; all of it stands on {_WHERE}."
+    if account.aes_key:
+        key_of(account.aes_key, "COURIER_WECHAT_AES_KEY")
     api = Api(account.api)
     try:
         reply = await stable_token(api, account)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.channels.base import SendFailed
+from bot.channels.tencent.crypto import key_of
 from bot.channels.wecom.account import Account
 from bot.channels.wecom.api import Wecom
 from bot.channels.wecom.channel import PATH
@@ -17,9 +18,11 @@ _WHY = {
 
 
 async def check(account: Account | None) -> tuple[bool, str]:
-    """Whether it works, and a sentence for people. Changes nothing at WeCom's."""
+    """Whether it works, and a sentence for people. Changes nothing at WeCom's. SettingsError for
+    an unusable key."""
     if account is None:
         return True, "wecom: off. docs/wecom.md says what to set, and where each setting stands."
+    key_of(account.aes_key, "COURIER_WECOM_AES_KEY")
     wecom = Wecom(account)
     try:
         token = await wecom.ask_token()
