@@ -57,6 +57,7 @@ class WecomApi:
         self.uploads: list[tuple[str, str]] = []
         self.broken_fetches = 0
         self.ticket = ""
+        self.transfer = OK
         self.account_list: list[dict[str, Any]] = [
             {"open_kfid": KFID, "name": "快递客服", "avatar": "", "manage_privilege": True}
         ]
@@ -143,6 +144,8 @@ class WecomApi:
                 state = self.states.get(body["external_userid"], 4)
                 return _json({**OK, "service_state": state})
             case "service_state/trans":
+                if self.transfer != OK:
+                    return _json(self.transfer)
                 self.states[body["external_userid"]] = body["service_state"]
                 return _json({**OK, "msg_code": "MSG_CODE"})
             case "account/list":
