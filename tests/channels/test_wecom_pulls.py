@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -18,6 +20,7 @@ from bot.channels.wecom import convert
 from bot.channels.wecom.channel import PATH, WecomChannel
 from bot.channels.wecom.convert import Said
 from bot.channels.wecom.models import WecomAccount
+from bot.settings import ROOT
 from conversations.models import Delivery, FileKind, Kind
 from conversations.schemas import Button
 from store import clock
@@ -494,3 +497,60 @@ def test_the_corporations_id_is_no_secret_but_the_rest_is() -> None:
     assert CORPID in shown
     for secret in (ACCOUNT.secret, ACCOUNT.token, ACCOUNT.aes_key):
         assert secret not in shown
+
+
+# Killed
+
+PULLER = """
+import asyncio, sys
+from dataclasses import replace
+from datetime import timedelta
+from bot.channels.wecom import pull
+from bot.channels.wecom.channel import WecomChannel
+from store.engine import Database
+from tests.channels.house import House
+from tests.channels.wecom_fake import ACCOUNT, LABELS
+
+async def work():
+    house = House(Database(sys.argv[1]))
+    account = replace(ACCOUNT, api=sys.argv[2])
+    channel = WecomChannel(account, house.database, house.live, house.inbox.keep, LABELS)
+    while True:
+        await channel.puller.work()
+        await asyncio.sleep(0.05)
+
+pull.LEASE = timedelta(seconds=1)
+asyncio.run(work())
+"""
+
+
+@pytest.mark.slow
+async def test_pullers_killed_at_any_line_leave_nothing_out_and_nothing_twice(
+    desk: Desk, address: str
+) -> None:
+    api = wecom(desk).api
+    api.page = 5
+    wanted = [f"no {number}" for number in range(200)]
+    for text in wanted:
+        api.says("ann", text.replace(" ", "-"), content=text)
+    await wecom(desk).callback(desk.http)
+    with served(api.app) as base:
+        # The clock of the test stands still, theirs does not: the note is due for them.
+        pullers = [puller(address, base) for _ in range(2)]
+        try:
+            for kills in range(1, 5):
+                await until(lambda n=kills: len(api.bodies("sync_msg")) >= 8 * n, 30)  # type: ignore[misc]
+                pullers[kills % 2].kill()
+                pullers[kills % 2].wait()
+                pullers[kills % 2] = puller(address, base)
+            await until(lambda: account(desk).cursor == "200", 30)
+        finally:
+            for process in pullers:
+                process.kill()
+                process.wait()
+    assert [text for _, text in desk.house.record()] == wanted
+    assert len(desk.house.inbox_rows()) == len(wanted)
+
+
+def puller(database: str, api: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", PULLER, database, api], cwd=ROOT)
