@@ -26,6 +26,7 @@ from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
+from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
 from bot.rasa import Rasa
 from bot.router import Router
@@ -84,7 +85,14 @@ def assemble(settings: Settings) -> Service:
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
     channels.add(
-        WebChannel(database, inbox.accept, texts, live, secure_cookies=settings.secure_cookies)
+        WebChannel(
+            database,
+            inbox.accept,
+            texts,
+            live,
+            Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            secure_cookies=settings.secure_cookies,
+        )
     )
     channels.add(ConsoleChannel(database, inbox.accept, live, settings.secret))
     if settings.telegram is not None:

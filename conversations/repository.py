@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from conversations.models import (
@@ -32,6 +32,14 @@ def customer(session: Session, channel: str, account: str, address: str) -> Cust
 def hold(session: Session, customer: Customer) -> None:
     """Until the end of the transaction nobody else opens an episode for this customer."""
     session.execute(select(Customer.id).where(Customer.id == customer.id).with_for_update())
+
+
+def move_episodes(session: Session, from_customer: int, to_customer: int) -> None:
+    session.execute(
+        update(Conversation)
+        .where(Conversation.customer_id == from_customer)
+        .values(customer_id=to_customer)
+    )
 
 
 def customer_of(session: Session, conversation: Conversation) -> Customer:

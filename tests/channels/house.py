@@ -24,6 +24,7 @@ from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.limits import Limits
+from bot.channels.web.sites import Sites, WidgetPolicy
 from bot.settings import ROOT
 from conversations import service as conversations
 from conversations.models import Author, Conversation, Inbox, Message, Outbox
@@ -36,6 +37,7 @@ from store.errors import CourierError
 from store.live import Live
 
 TEXTS = Texts(ROOT / "policies" / "texts", ZoneInfo("Asia/Shanghai"))
+NO_SITES = Sites(WidgetPolicy(keys={}), {})
 SECRET = "the secret of this test's installation"
 
 Says = Sequence[tuple[str, tuple[Button, ...]]]
@@ -53,7 +55,9 @@ async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
 class House:
     """``says`` makes the bot's answers from a text; ``before`` runs first (to wait, to fail)."""
 
-    def __init__(self, database: Database, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, database: Database, *, limits: Limits | None = None, sites: Sites = NO_SITES
+    ) -> None:
         self.database = database
         self.live = Live(database)
         self.channels = Channels()
@@ -62,7 +66,7 @@ class House:
         self.before: Callable[[Inbox], Awaitable[None]] | None = None
         self.inbox = InboxLoop(database, self.live, self._route)
         self.outbox = OutboxLoop(database, self.live, self.channels)
-        self.web = WebChannel(database, self.inbox.accept, TEXTS, self.live, limits=limits)
+        self.web = WebChannel(database, self.inbox.accept, TEXTS, self.live, sites, limits=limits)
         self.console = ConsoleChannel(database, self.inbox.accept, self.live, SECRET)
         self.channels.add(self.web)
         self.channels.add(self.console)

@@ -26,21 +26,25 @@ export function dayTitle(date) {
   return dayName.format(date);
 }
 
-// Storage may be switched off (private windows): the page then only forgets across reloads.
+// What is kept on this device. Storage may be switched off (private windows, frames on other sites):
+// then it is kept as long as the page is.
+const memory = new Map();
+const named = (name) => ["courier", config.site, name].filter(Boolean).join(".");
 export const shelf = {
   get(name) {
     try {
-      return JSON.parse(localStorage.getItem(`courier.${name}`));
+      return JSON.parse(localStorage.getItem(named(name)));
     } catch {
-      return null;
+      return memory.get(name) ?? null;
     }
   },
   set(name, value) {
+    memory.set(name, value);
     try {
-      if (value === null) localStorage.removeItem(`courier.${name}`);
-      else localStorage.setItem(`courier.${name}`, JSON.stringify(value));
+      if (value === null) localStorage.removeItem(named(name));
+      else localStorage.setItem(named(name), JSON.stringify(value));
     } catch {
-      /* nothing to be done */
+      /* the memory has it */
     }
   },
 };
