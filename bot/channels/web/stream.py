@@ -91,7 +91,7 @@ class Streams:
         Without a cursor it begins with the newest page. Wake-ups may be lost and carry nothing:
         what is sent is always read from the record.
         """
-        yield ServerSentEvent(event="hello", data="", retry=_RECONNECT_MS)
+        yield ServerSentEvent(event="hello", data="", retry=_RECONNECT_MS, sep="\n")
         told: dict[str, Any] | None = None
         topics: tuple[str, ...] = (topic(visitor.address),)
         while True:

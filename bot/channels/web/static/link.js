@@ -43,7 +43,8 @@ export function forget() {
 }
 
 async function enter(way, body) {
-  const response = await call(config.site ? `/widget/${config.site}/${way}` : `/chat/${way}`, { body });
+  const path = config.site ? `/widget/${config.site}/${way}` : `/chat/${way}`;
+  const response = await call(path, { body, signal: AbortSignal.timeout(12000) });
   const answer = await response.json();
   if (response.status === 403 || response.status === 422) throw new Refused(answer.message);
   if (!response.ok) throw new Error(`${way} ${response.status}`);

@@ -3,7 +3,8 @@
 
 import { call } from "./link.js";
 
-const SILENCE = 40000;
+const SILENCE = 40000; // the service gives a sign of life each 15 s
+const OPENING = 8000; // and greets at once: a line into a dying service may never be answered
 const WAITS = [0.5, 1, 2, 4, 8];
 
 export class Stream {
@@ -39,7 +40,7 @@ export class Stream {
     this.wanted = true;
     const line = new AbortController();
     this.line = line;
-    this.alive(line);
+    this.alive(line, OPENING);
     try {
       const response = await call("/chat/events", {
         headers: { "Last-Event-ID": String(this.after()) },
@@ -66,9 +67,9 @@ export class Stream {
     if (name === "state") this.on.state(JSON.parse(data));
   }
 
-  alive(line) {
+  alive(line, patience = SILENCE) {
     clearTimeout(this.watch);
-    this.watch = setTimeout(() => line === this.line && this.lost(), SILENCE);
+    this.watch = setTimeout(() => line === this.line && this.lost(), patience);
   }
 
   lost() {
