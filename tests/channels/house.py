@@ -66,10 +66,13 @@ class House:
         self.before: Callable[[Inbox], Awaitable[None]] | None = None
         self.inbox = InboxLoop(database, self.live, self._route)
         self.outbox = OutboxLoop(database, self.live, self.channels)
-        self.web = WebChannel(database, self.inbox.accept, TEXTS, self.live, sites, limits=limits)
+        self.web = self.web_for(sites, limits)
         self.console = ConsoleChannel(database, self.inbox.accept, self.live, SECRET)
         self.channels.add(self.web)
         self.channels.add(self.console)
+
+    def web_for(self, sites: Sites, limits: Limits | None = None) -> WebChannel:
+        return WebChannel(self.database, self.inbox.accept, TEXTS, self.live, sites, limits=limits)
 
     def app(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

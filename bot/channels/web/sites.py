@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -85,11 +84,11 @@ class Site(Policy):
         """Whether a page of this origin may carry the widget: as ``frame-ancestors`` decides it."""
         if origin in self.sites:
             return True
-        found = urlsplit(origin)
-        below = found.netloc.partition(".")[2]
+        scheme, _, host = origin.partition("://")
+        below = host.partition(".")[2]
         # https://*.example.com covers a.example.com and b.a.example.com, not example.com.
         while below:
-            if f"{found.scheme}://*.{below}" in self.sites:
+            if f"{scheme}://*.{below}" in self.sites:
                 return True
             below = below.partition(".")[2]
         return False
