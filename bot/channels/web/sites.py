@@ -55,7 +55,7 @@ class Colours(Policy):
     """The brand's colour on white, and on dark."""
 
     light: Colour
-    dark: Colour = "#3b7be8"
+    dark: Colour = "#2f6bd0"
 
     @field_validator("light", "dark")
     @classmethod

@@ -1,7 +1,7 @@
 // The page around the widget's frame: it says whether the chat is shown and who the visitor is, and is
 // told how much is unread. Who may be around us at all is decided by the frame's content policy.
 
-import { config } from "./words.js";
+import { config, shelf } from "./words.js";
 
 const framed = config.site !== "" && parent !== window;
 let shown = !framed;
@@ -20,7 +20,10 @@ export function listen(on) {
   addEventListener("message", ({ source, data, origin: from }) => {
     if (source !== parent || data?.courier !== config.site) return;
     origin = from;
-    if (data.type === "hello") on.begin(data.claim);
+    if (data.type === "hello") {
+      shelf.lend(data.kept, (name, value) => tell("keep", { name, value }));
+      on.begin(data.claim);
+    }
     if (data.type === "become") on.become(data.claim);
     if (data.type === "shown") {
       shown = data.shown;

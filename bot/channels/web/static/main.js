@@ -234,15 +234,17 @@ addEventListener("online", () => { showStatus(); outgoing.flush(); });
 addEventListener("offline", () => { showStatus(); outgoing.flush(); });
 addEventListener("pagehide", () => stream.hangUp());
 
-words.value = shelf.get("draft") || "";
-draft();
 host.listen({
-  begin,
+  begin: (claim) => {
+    words.value = shelf.get("draft") || "";
+    draft();
+    return begin(claim);
+  },
   become,
   shown: () => {
     looked();
     scroll.toEnd();
     // A phone's keyboard would hide half of the talk.
-    (matchMedia("(pointer: fine)").matches ? words : $("log")).focus();
+    (matchMedia("(pointer: fine)").matches ? words : $("title")).focus();
   },
 });

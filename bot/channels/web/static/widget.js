@@ -8,7 +8,7 @@
   const { key, language = "", user, hmac } = script.dataset;
   const home = new URL(script.src).origin;
   const small = matchMedia("(max-width: 640px), (max-height: 480px)");
-  const TALKED = `courier.${key}`; // no secret: that there is somebody whose answers may have come
+  const SHELF = `courier.${key}`; // whether he has talked; for a frame without storage, its things
 
   let claim = user && hmac ? { user, hmac } : null;
   let begun = false; // the frame has heard hello
@@ -76,16 +76,23 @@
     panel.addEventListener("cancel", (event) => { event.preventDefault(); close(); });
     small.addEventListener("change", () => { if (panel.open) { panel.close(); show(); } });
     count(0);
-    if (claim || kept() === "1") load();
+    if (claim || kept().talked) load();
     document.dispatchEvent(new CustomEvent("courier:ready"));
   }
 
-  function kept(value) {
+  function kept() {
     try {
-      if (value) localStorage.setItem(TALKED, value);
-      return localStorage.getItem(TALKED);
+      return JSON.parse(localStorage.getItem(SHELF)) ?? {};
     } catch {
-      return null;
+      return {};
+    }
+  }
+
+  function keep(name, value) {
+    try {
+      localStorage.setItem(SHELF, JSON.stringify({ ...kept(), [name]: value }));
+    } catch {
+      /* the next page finds nothing kept */
     }
   }
 
@@ -101,10 +108,11 @@
     if (!ui?.frame || source !== ui.frame.contentWindow || origin !== home || data?.courier !== key) return;
     if (data.type === "ready") {
       begun = true;
-      tell("hello", { claim });
+      tell("hello", { claim, kept: kept() });
       if (ui.panel.open) tell("shown", { shown: true });
     }
     if (data.type === "unread") count(data.count);
+    if (data.type === "keep") keep(data.name, data.value);
     if (data.type === "close") close();
     if (data.type === "identity") {
       if (data.ok) waiting?.resolve();
@@ -135,7 +143,7 @@
   function open() {
     if (!ui || ui.panel.open) return;
     load();
-    kept("1");
+    keep("talked", true);
     show();
     ui.launcher.setAttribute("aria-expanded", "true");
     if (begun) tell("shown", { shown: true });
