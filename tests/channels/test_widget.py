@@ -28,6 +28,7 @@ from tests.channels.contract import ChannelContract, Platform
 from tests.channels.house import House, client, post, until
 from tests.channels.test_web import WebPlatform
 from tickets.models import Ticket
+from tickets.service import Complaint
 
 SHOP = "https://shop.example.com"
 SECRET = "the shop's own secret, which only its server has"
@@ -323,7 +324,7 @@ def forged() -> dict[str, str]:
 async def test_a_token_that_is_none_opens_nothing(http: httpx.AsyncClient, what: str) -> None:
     await http.post("/chat/session")  # a cookie does not make up for it
     await http.post("/chat/messages", json={"id": "m-000001", "text": "by cookie"})
-    headers = {"authorization": f"Bearer {forged()[what]}".encode()}
+    headers = {b"authorization": f"Bearer {forged()[what]}".encode()}
     for method, path in (
         ("POST", "/chat/messages"),
         ("POST", "/chat/receipts"),
@@ -372,21 +373,28 @@ async def test_a_customer_has_one_conversation_over_devices(
 async def test_what_a_stranger_wrote_is_his_once_he_is_known(
     house: House, http: httpx.AsyncClient
 ) -> None:
-    first = await guest(http)
+    first, second = await guest(http), await guest(http)
     await say(http, first, "one")
-    await say(http, await identified(http, "7", first), "two", "m-000002")
-    second = await guest(http)
+    known = await identified(http, "7", first)
+    await say(http, known, "two", "m-000002")
     await say(http, second, "three", "m-000003")
     with house.database.write() as session:
-        conversation = session.query(Conversation).order_by(Conversation.id.desc()).first()
-        assert conversation is not None
-        customer_id = conversation.customer_id
+        stranger = session.query(Conversation).order_by(Conversation.id.desc()).first()
+        assert stranger is not None
+        complaint = Complaint(
+            idempotency_key="in:3",
+            kind="report_delay",
+            conversation_id=stranger.id,
+            customer_id=stranger.customer_id,
+            description="three",
+        )
+        rooms.build(house.database).tickets.open(session, complaint)
     known = await identified(http, "7", second)
     assert await texts(http, known) == ["one", "two", "three"]
     assert await texts(http, first) == await texts(http, second) == []
     with house.database.read() as session:
-        assert {c.customer_id for c in session.query(Conversation)} != {customer_id}
-        assert session.query(Ticket).filter_by(customer_id=customer_id).count() == 0
+        (customer,) = {c.customer_id for c in session.query(Conversation)}
+        assert session.query(Ticket).one().customer_id == customer
 
 
 async def test_signing_in_as_another_takes_nothing_along(http: httpx.AsyncClient) -> None:
@@ -452,7 +460,7 @@ async def test_a_customer_sees_how_far_his_words_have_come(
     assert await state() == (0, 0)
     async with house.at_work():
         await until(house.idle)
-        mine, answer = (r.message_id for r in (*house.inbox_rows(), *house.outbox_rows()))
+        mine, answer = house.inbox_rows()[0].message_id, house.outbox_rows()[0].message_id
         assert await state() == (mine, answer)
         with house.database.write() as session:
             session.query(Conversation).one().holder = "agent"  # type: ignore[assignment]

@@ -230,8 +230,10 @@ def test_on_a_desktop_the_page_stays_in_use_and_on_a_phone_the_chat_covers_it(
 ) -> None:
     desktop = arrive()
     desktop.open()
+    expect(desktop.chat.locator("#words")).to_be_focused()
     for _ in range(20):  # Tab leaves the frame: nobody is trapped
         desktop.page.keyboard.press("Tab")
+        desktop.page.wait_for_timeout(50)  # the page and the frame are processes of their own
         if desktop.page.evaluate("document.activeElement.matches('a')"):
             break
     else:
