@@ -140,7 +140,7 @@ def test_a_customer_is_heard_to_the_end(
         desk.note(w["note"])
         desk.reply(w["reply"])
         chat.hears(w["reply"], "agent")
-        expect(desk.page.locator("li.said.agent .delivery.delivered").last).to_be_visible()
+        expect(desk.page.locator("li.said.agent .delivery.read").last).to_be_visible()
         chat.say(w["thanks"])
         expect(desk.page.locator("li.said.customer .text").last).to_have_text(w["thanks"])
         assert desk.was_never_reloaded()

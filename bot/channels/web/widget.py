@@ -82,7 +82,6 @@ def add_routes(routes: APIRouter, web: Web, requests: Buckets) -> None:
         stranger = _known(web, key, visitors.bearer(request))
         if stranger is not None and stranger.name is None:
             await asyncio.to_thread(_adopt, web, stranger, customer)
-            web.live.wake(topic(customer.address))
         answer = {"visitor": visitors.label(customer.address), "token": token}
         return JSONResponse(answer, headers=NO_STORE)
 
@@ -122,3 +121,4 @@ def _become(web: Web, stranger: Visitor, customer: Visitor) -> None:
         now = conversations.become(session, was, customer.address, customer.name)
         if now.id != was.id:
             tickets.move(session, was.id, now.id)
+        web.live.after_commit(session, "queue", topic(customer.address))
