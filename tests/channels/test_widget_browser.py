@@ -431,3 +431,50 @@ def test_what_the_bot_offers_is_a_button_that_works_once(house: House, arrive: A
     visit.chat.get_by_role("button", name="这个").dblclick()
     visit.shows("hi", "哪一个？", "就是这个", "好")
     expect(visit.chat.locator("#choices")).to_be_hidden()
+
+
+def test_a_site_can_choose_night_and_a_page_its_language(arrive: Arrive) -> None:
+    visit = arrive("zh-CN", key="night", more='data-language="en"')
+    visit.open()
+    expect(visit.chat.locator("h1")).to_have_text("Shop support")
+    expect(visit.chat.locator("#welcome h2")).to_have_text("Hello there")
+    expect(visit.chat.locator(".chat")).to_have_css("background-color", "rgb(21, 24, 29)")
+    at_home(visit)
+
+
+def test_a_turned_phone_changes_between_covering_and_beside(arrive: Arrive) -> None:
+    visit = arrive()
+    visit.open()
+    visit.say("hello")
+    visit.shows("hello", "answer to hello")
+    for width, modal in ((390, True), (1440, False)):
+        visit.page.set_viewport_size({"width": width, "height": 844})
+        visit.page.wait_for_function(f"""() => document.querySelector('courier-desk')
+            .shadowRoot.querySelector('dialog').matches(':modal') === {str(modal).lower()}""")
+        visit.shows("hello", "answer to hello")
+    expect(visit.launcher).to_have_attribute("aria-expanded", "true")
+
+
+def test_a_browser_that_gives_frames_storage_leaves_the_website_nothing(
+    chromium: Browser, home: str, website: str, tmp_path: Path
+) -> None:
+    preferences = tmp_path / "profile" / "Default" / "Preferences"
+    preferences.parent.mkdir(parents=True)
+    preferences.write_text('{"profile": {"cookie_controls_mode": 0}}')
+    browser = chromium.browser_type.launch_persistent_context(
+        str(tmp_path / "profile"), executable_path=CHROMIUM, args=QUIET
+    )
+    try:
+        html = HOST_PAGE.format(home=home, key="shop", more="")
+        (tmp_path / "site" / "index.html").write_text(html, encoding="utf-8")
+        visit = Visit(browser.new_page())
+        visit.page.goto(website)
+        visit.open()
+        visit.say("hello")
+        visit.shows("hello", "answer to hello")
+        assert visit.page.evaluate("localStorage['courier.shop']") == '{"talked":true}'
+        visit.page.reload()
+        visit.open()
+        visit.shows("hello", "answer to hello")
+    finally:
+        browser.close()
