@@ -46,6 +46,11 @@ def ways() -> list[Way]:
     for path in (page, page + "/thread", api, api + "/packet"):
         found += [Way("GET", path, case, (200, 200, 200)) for case in ("waiting", "taken")]
         found.append(Way("GET", path, "ended", (200, 403, 200)))
+    found += [
+        Way("POST", api + "/typing", "taken", (200, 409, 409)),
+        Way("POST", api + "/typing", "waiting", (409, 409, 409)),
+        Way("POST", api + "/typing", "ended", (409, 409, 409)),
+    ]
     for root, done in ((page, 303), (api, 200)):
         found += [
             Way("POST", root + "/take", "waiting", (done, done, done)),

@@ -138,6 +138,8 @@ def test_a_customer_is_heard_to_the_end(
         expect(chat.page.locator("body")).to_have_attribute("data-status", "agent")
         expect(chat.page.locator("#status-text")).to_contain_text("林晓")
         desk.note(w["note"])
+        desk.page.fill("#reply-text", w["reply"])
+        expect(chat.page.locator("#typing")).to_be_visible()
         desk.reply(w["reply"])
         chat.hears(w["reply"], "agent")
         expect(desk.page.locator("li.said.agent .delivery.read").last).to_be_visible()

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sse_starlette import ServerSentEvent
@@ -15,11 +16,15 @@ from bot.channels import reading
 from bot.channels.reading import Progress, State, Words
 from bot.channels.web import schemas
 from bot.channels.web.visitors import Visitor
-from conversations.models import Holder
+from conversations.models import Author, Holder
+from store import clock
 from store.engine import Database
 from store.live import Live
 
 SWEEP_SECONDS = 3.0
+WRITES = timedelta(seconds=5)
+"""The desk says every three seconds that its agent is still writing."""
+
 BEAT_SECONDS = 15
 AT_ONCE = 100
 FIRST_PAGE = 60
@@ -89,22 +94,32 @@ class Streams:
         """Endless: ``message`` events (id: the message's), ``state`` when it changes.
 
         Without a cursor it begins with the newest page. Wake-ups may be lost and carry nothing:
-        what is sent is always read from the record.
+        what is sent is always read from the record; but for an agent's typing, which is the wake-up
+        itself and holds for WRITES.
         """
         yield ServerSentEvent(event="hello", data="", retry=_RECONNECT_MS, sep="\n")
         told: dict[str, Any] | None = None
         topics: tuple[str, ...] = (topic(visitor.address),)
+        writes_until = clock.now()
         while True:
-            with self._live.listen(*topics) as woken:
+            typing = (each for each in topics if each.startswith("typing:"))
+            with self._live.listen(*topics) as woken, self._live.listen(*typing) as typed:
                 while True:
                     woken.clear()
+                    if typed.is_set():
+                        typed.clear()
+                        writes_until = clock.now() + WRITES
                     view = await asyncio.to_thread(self._view, visitor, cursor)
                     for words in view.messages:
                         cursor = words.id
+                        if words.author == Author.AGENT:
+                            writes_until = clock.now()
                         yield _event("message", schemas.message(words, visitor.prefix), words.id)
                     if cursor is None:
                         cursor = 0
-                    if (state := schemas.state(view.state, view.progress)) != told:
+                    state = schemas.state(view.state, view.progress)
+                    state["typing"] |= bool(view.state.agent) and clock.now() < writes_until
+                    if state != told:
                         told = state
                         yield _event("state", told)
                     if (wanted := _topics(visitor.address, view)) != topics:
@@ -122,6 +137,8 @@ def _topics(address: str, view: View) -> tuple[str, ...]:
         topics.append(f"conversation:{view.conversation_id}")
     if view.state.holder == Holder.WAITING:
         topics.append("queue")  # the place in it changes with other people's cases
+    if view.state.holder == Holder.AGENT:
+        topics.append(f"typing:{view.conversation_id}")
     return tuple(topics)
 
 
