@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from conversations import attachments
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import (
@@ -28,7 +29,7 @@ from conversations.models import (
     Message,
     Outbox,
 )
-from conversations.schemas import Button
+from conversations.schemas import Attached, Button
 from handoff import repository as cases
 from handoff.models import CaseState, Staff
 
@@ -45,6 +46,7 @@ class Words:
     buttons: tuple[Button, ...]
     at: datetime
     outside_id: str | None
+    files: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +74,23 @@ QUIET = State(Holder.BOT, typing=False)
 """The state of somebody who has written nothing yet."""
 
 
+_QUEUED = (
+    select(Outbox.id)
+    .where(
+        Outbox.conversation_id == bindparam("conversation_id"),
+        Outbox.message_id > bindparam("after"),
+        Outbox.state == Delivery.QUEUED,
+    )
+    .limit(1)
+)
+
+
 def after(session: Session, customer: Customer, message_id: int, limit: int) -> list[Words]:
     """The first ``limit`` messages after ``message_id``, oldest first."""
     rows = session.execute(
         _readable(customer.id).where(Message.id > message_id).order_by(Message.id).limit(limit)
     )
-    return _until_one_on_its_way([tuple(row) for row in rows])
+    return _until_one_on_its_way(session, [tuple(row) for row in rows])
 
 
 def latest(
@@ -88,7 +101,7 @@ def latest(
     if before is not None:
         query = query.where(Message.id < before)
     rows = [tuple(r) for r in session.execute(query.order_by(Message.id.desc()).limit(limit + 1))]
-    return _until_one_on_its_way(rows[:limit][::-1]), len(rows) > limit
+    return _until_one_on_its_way(session, rows[:limit][::-1]), len(rows) > limit
 
 
 def last_id(session: Session, customer: Customer) -> int:
@@ -105,18 +118,8 @@ def last_id(session: Session, customer: Customer) -> int:
 
 def on_its_way(session: Session, conversation_id: int, after_message: int = 0) -> bool:
     """Whether something is queued for the customer behind this message."""
-    return (
-        session.scalar(
-            select(Outbox.id)
-            .where(
-                Outbox.conversation_id == conversation_id,
-                Outbox.message_id > after_message,
-                Outbox.state == Delivery.QUEUED,
-            )
-            .limit(1)
-        )
-        is not None
-    )
+    asked = {"conversation_id": conversation_id, "after": after_message}
+    return session.scalar(_QUEUED, asked) is not None
 
 
 def state(session: Session, conversation: Conversation | None) -> State:
@@ -246,8 +249,9 @@ def _readable(customer_id: int) -> Select[Message, Delivery, str, str]:
     )
 
 
-def _until_one_on_its_way(rows: list[tuple[Any, ...]]) -> list[Words]:
+def _until_one_on_its_way(session: Session, rows: list[tuple[Any, ...]]) -> list[Words]:
     found: list[Words] = []
+    beside = attachments.beside(session, [row[0] for row in rows])
     for message, delivery, outside_id, name in rows:
         if delivery == Delivery.QUEUED:
             break
@@ -261,6 +265,7 @@ def _until_one_on_its_way(rows: list[tuple[Any, ...]]) -> list[Words]:
                 buttons=conversations.buttons_of(message),
                 at=message.created_at,
                 outside_id=outside_id,
+                files=beside.get(message.id, ()),
             )
         )
     return found

@@ -51,6 +51,10 @@ def ways() -> list[Way]:
         Way("POST", api + "/typing", "waiting", (409, 409, 409)),
         Way("POST", api + "/typing", "ended", (409, 409, 409)),
     ]
+    found += [
+        Way("GET", "/desk/files/{file_id}", case, (200,) * 3) for case in ("waiting", "taken")
+    ]
+    found.append(Way("GET", "/desk/files/{file_id}", "ended", (200, 403, 200)))
     for root, done in ((page, 303), (api, 200)):
         found += [
             Way("POST", root + "/take", "waiting", (done, done, done)),
@@ -93,6 +97,8 @@ def address(world: World, way: Way) -> str:
         return way.path
     case_id = case_in(world, way.case)
     path = way.path.replace("{case_id}", str(case_id))
+    if "{file_id}" in path:
+        path = path.replace("{file_id}", str(world.photo_beside(case_id)))
     if "{key}" in path:
         path = path.replace("{key}", world.key_of(case_id))
     return f"{path}?case={case_id}" if path == "/desk/live" else path

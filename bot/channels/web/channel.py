@@ -11,7 +11,8 @@ from bot.channels.web.page import Page
 from bot.channels.web.parts import Web
 from bot.channels.web.sites import Sites
 from bot.channels.web.stream import Streams
-from conversations.schemas import Capabilities
+from conversations.files import Files
+from conversations.schemas import ANY, Capabilities
 from conversations.texts import Texts
 from store.engine import Database
 from store.live import Live
@@ -29,6 +30,7 @@ class WebChannel:
         accept: Accept,
         texts: Texts,
         live: Live,
+        files: Files,
         sites: Sites,
         *,
         secure_cookies: bool = False,
@@ -39,6 +41,7 @@ class WebChannel:
             database=database,
             accept=accept,
             live=live,
+            files=files,
             page=Page(texts),
             sites=sites,
             streams=Streams(database, live, NAME),
@@ -54,7 +57,12 @@ class WebChannel:
     def capabilities(self) -> Capabilities:
         # The page reads whole messages from the record and drops repeats by their id.
         return Capabilities(
-            buttons=True, max_length=100_000, typing=True, receipts=True, retry_unknown=True
+            buttons=True,
+            max_length=100_000,
+            typing=True,
+            receipts=True,
+            files=ANY,
+            retry_unknown=True,
         )
 
     def router(self) -> APIRouter:

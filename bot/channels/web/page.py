@@ -44,8 +44,8 @@ def headers(ancestors: Sequence[str] = ("'none'",)) -> dict[str, str]:
     """Of a page that only ``ancestors`` may show in a frame."""
     return {
         "Content-Security-Policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-            "connect-src 'self'; base-uri 'none'; form-action 'self'; "
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+            "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
             f"frame-ancestors {' '.join(ancestors)}"
         ),
         "X-Content-Type-Options": "nosniff",

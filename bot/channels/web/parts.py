@@ -9,6 +9,7 @@ from bot.channels.web.limits import Limits
 from bot.channels.web.page import Page
 from bot.channels.web.sites import Sites
 from bot.channels.web.stream import Streams
+from conversations.files import Files
 from store.engine import Database
 from store.live import Live
 
@@ -23,6 +24,7 @@ class Web:
     database: Database
     accept: Accept
     live: Live
+    files: Files
     page: Page
     sites: Sites
     streams: Streams

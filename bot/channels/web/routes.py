@@ -17,7 +17,11 @@ from bot.channels.web.limits import Buckets, Slots
 from bot.channels.web.parts import NO_STORE, Web
 from bot.channels.web.stream import BEAT_SECONDS, beat, topic
 from bot.channels.web.visitors import Visitor
+from conversations import download
+from conversations import repository as record
+from conversations.models import Attachment, Audience
 from conversations.schemas import Inbound
+from store.errors import NotFound
 
 
 def router(web: Web) -> APIRouter:
@@ -101,6 +105,14 @@ def router(web: Web) -> APIRouter:
         }
         return JSONResponse(answer, headers=NO_STORE)
 
+    @routes.get("/chat/files/{number}")
+    async def file(number: str, request: Request) -> Response:
+        """A file of the visitor's own conversation; for anybody else there is none."""
+        requests.take(visitors.network_address(request))
+        visitor = web.sites.require(request)
+        row = await asyncio.to_thread(_own_file, web, visitor, schemas.message_id(number) or 0)
+        return download.answer(web.files, row)
+
     @routes.get("/chat/events")
     async def events(request: Request) -> Response:
         network = visitors.network_address(request)
@@ -149,6 +161,18 @@ class _Stream(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._leave()
+
+
+def _own_file(web: Web, visitor: Visitor, number: int) -> Attachment:
+    with web.database.read() as session:
+        found = record.attachment(session, number) if number <= schemas.MAX_ROW else None
+        if found is not None:
+            row, message, customer = found
+            who = (customer.channel, customer.account, customer.address)
+            own = (web.name, visitor.account, visitor.address)
+            if who == own and message.audience == Audience.EVERYONE:
+                return row
+    raise NotFound("no such file")
 
 
 def _confirm(web: Web, visitor: Visitor, got: schemas.Receipt) -> None:

@@ -1,5 +1,6 @@
 // The list of messages. Texts of people reach the page by textContent only.
 
+import { from } from "./link.js";
 import { dayOf, dayTitle, say, timeOf } from "./words.js";
 
 const list = document.getElementById("messages");
@@ -113,6 +114,7 @@ function build(message) {
   const bubble = element("div", "bubble");
   bubble.dir = "auto";
   fill(bubble, message.text, message.author !== "customer");
+  bubble.append(...(message.files || []).map(fileCard));
   const meta = element("p", "meta");
   const time = element("time");
   time.dateTime = message.at;
@@ -147,6 +149,40 @@ function fill(bubble, text, linked) {
     link.rel = "noopener noreferrer";
     return bubble.append(link);
   });
+}
+
+// A file beside a message: shown where a browser can, else a link.
+function fileCard(file) {
+  const card = element("div", "file");
+  const name = file.name || say(`file_${file.kind}`);
+  if (!file.address) {
+    card.textContent = name;
+    return card;
+  }
+  const tag = { photo: "img", voice: "audio", video: "video" }[file.kind];
+  const link = element("a");
+  link.target = "_blank";
+  link.rel = "noopener";
+  if (tag === "audio" || tag === "video") {
+    const player = element(tag);
+    from(file.address, (place) => { player.src = place; });
+    player.controls = true;
+    player.preload = tag === "video" ? "metadata" : "none";
+    player.setAttribute("aria-label", name);
+    card.append(player);
+  } else if (tag === "img") {
+    const image = element("img");
+    from(file.address, (place) => { image.src = link.href = place; });
+    image.alt = name;
+    link.append(image);
+    card.append(link);
+  } else {
+    from(file.address, (place) => { link.href = place; });
+    link.textContent = name;
+    link.download = file.name;
+    card.append(link);
+  }
+  return card;
 }
 
 function setState(item, state, reason, actions = []) {
