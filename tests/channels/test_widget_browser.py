@@ -16,8 +16,9 @@ from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, exp
 
 from bot.channels.web.sites import Sites, WidgetPolicy
 from conversations.models import Conversation, Customer
-from conversations.schemas import Button
+from conversations.schemas import Button, Upload
 from store.engine import Database
+from tests import samples
 from tests.channels.house import House, serving
 from tests.channels.test_web_page import CHROMIUM, QUIET, SIZES
 from tests.channels.test_widget import LOOK, SECRET, signed
@@ -231,10 +232,12 @@ def test_on_a_desktop_the_page_stays_in_use_and_on_a_phone_the_chat_covers_it(
     desktop = arrive()
     desktop.open()
     expect(desktop.chat.locator("#words")).to_be_focused()
+    inside = "document.querySelector('courier-desk').shadowRoot.activeElement?.tagName"
+    assert desktop.page.evaluate(inside) == "IFRAME"
     for _ in range(20):  # Tab leaves the frame: nobody is trapped
         desktop.page.keyboard.press("Tab")
         desktop.page.wait_for_timeout(50)  # the page and the frame are processes of their own
-        if desktop.page.evaluate("document.activeElement.matches('a')"):
+        if desktop.page.evaluate(inside) != "IFRAME":
             break
     else:
         raise AssertionError("the keyboard is trapped in the chat")
@@ -431,6 +434,25 @@ def test_what_the_bot_offers_is_a_button_that_works_once(house: House, arrive: A
     visit.chat.get_by_role("button", name="这个").dblclick()
     visit.shows("hi", "哪一个？", "就是这个", "好")
     expect(visit.chat.locator("#choices")).to_be_hidden()
+
+
+def test_files_are_shown_and_downloaded_without_a_cookie(house: House, arrive: Arrive) -> None:
+    visit = arrive()
+    visit.open()
+    visit.say("my invoice?")
+    visit.shows("my invoice?", "answer to my invoice?")
+    conversation_id = house.inbox_rows()[0].conversation_id
+    for name, data in (("面单.png", samples.picture(640, 420)), ("电子发票.pdf", samples.PDF)):
+        house.send(conversation_id, "", Upload(name, house.files.keep(data)))
+    expect(visit.chat.locator(".file")).to_have_count(2)
+    picture = visit.chat.locator(".file img")
+    expect(picture).to_be_visible()
+    expect(picture).to_have_js_property("naturalWidth", 640)
+    at_home(visit)
+    with visit.page.expect_download() as download:
+        visit.chat.locator(".file a >> text=电子发票.pdf").click()
+    assert download.value.suggested_filename == "电子发票.pdf"
+    assert download.value.path().read_bytes() == samples.PDF
 
 
 def test_a_site_can_choose_night_and_a_page_its_language(arrive: Arrive) -> None:
