@@ -201,7 +201,7 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     )
     if hold:
         words.append(waiting)
-        if number is None:
+        if number is None and turn.slot("waybill_no") is None:
             words.append(turn.say("report.number_later"))
         return Reply(tuple(words), (), remember(pending=None))
     also = turn.slot("also") or change_beside(turn)

@@ -62,6 +62,8 @@ def shipments(session: Session) -> None:
 
 def _demo_shipments() -> list[ShipmentIn]:
     now = clock.now()
+    # Two in the afternoon in China: nobody is brought a parcel at night.
+    tomorrow = (now + timedelta(days=1)).replace(hour=6, minute=0, second=0, microsecond=0)
 
     def scan(hours: float, status: Status, place: str, **more: Any) -> ScanIn:
         return ScanIn(at=now + timedelta(hours=hours), status=status, place=place, **more)
@@ -75,8 +77,8 @@ def _demo_shipments() -> list[ShipmentIn]:
             goods_class=GoodsClass.FRAGILE,
             recipient_name="王敏",
             recipient_phone="13800006789",
-            eta_from=now + timedelta(hours=16),
-            eta_to=now + timedelta(hours=20),
+            eta_from=tomorrow,
+            eta_to=tomorrow + timedelta(hours=4),
             scans=[
                 scan(-30, Status.IN_TRANSIT, "深圳宝安集散中心"),
                 scan(

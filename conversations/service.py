@@ -87,7 +87,10 @@ def clean(text: str) -> str:
 
 
 def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:
-    customer = repository.customer(session, inbound.channel, inbound.account, inbound.address)
+    """The customer who wrote, held for this transaction."""
+    customer = repository.customer(
+        session, inbound.channel, inbound.account, inbound.address, hold=True
+    )
     if customer is None:
         customer = Customer(
             channel=inbound.channel,
@@ -105,7 +108,6 @@ def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:
 def open_conversation(session: Session, inbound: Inbound) -> Conversation:
     """The episode this message belongs to; a new one after a long silence."""
     customer = find_or_add_customer(session, inbound)
-    repository.hold(session, customer)
     latest = repository.latest_conversation(session, customer.id)
     at = clock.now()
     if latest and (latest.holder != Holder.BOT or at - latest.last_message_at < EPISODE):

@@ -101,18 +101,21 @@ def waits_behind(session: Session, row: Any) -> bool:
     """
     if session.get_bind().dialect.name != "sqlite":
         return True
-    table = type(row)
+    place = {"conversation_id": row.conversation_id, "row_id": row.id}
+    behind = _behind(type(row))  # type: ignore[arg-type]
+    return session.scalar(behind, place) is not None
+
+
+@cache
+def _behind(table: type[Any]) -> Any:
     return (
-        session.scalar(
-            select(table.id)
-            .where(
-                table.conversation_id == row.conversation_id,
-                table.id > row.id,
-                table.due_at.is_not(None),
-            )
-            .limit(1)
+        select(table.id)
+        .where(
+            table.conversation_id == bindparam("conversation_id"),
+            table.id > bindparam("row_id"),
+            table.due_at.is_not(None),
         )
-        is not None
+        .limit(1)
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from conversations import repository as record
@@ -63,6 +63,17 @@ QUIET = State(Holder.BOT, typing=False)
 """The state of somebody who has written nothing yet."""
 
 
+_QUEUED = (
+    select(Outbox.id)
+    .where(
+        Outbox.conversation_id == bindparam("conversation_id"),
+        Outbox.message_id > bindparam("after"),
+        Outbox.state == Delivery.QUEUED,
+    )
+    .limit(1)
+)
+
+
 def after(session: Session, customer: Customer, message_id: int, limit: int) -> list[Words]:
     """The first ``limit`` messages after ``message_id``, oldest first."""
     rows = session.execute(
@@ -96,18 +107,8 @@ def last_id(session: Session, customer: Customer) -> int:
 
 def on_its_way(session: Session, conversation_id: int, after_message: int = 0) -> bool:
     """Whether something is queued for the customer behind this message."""
-    return (
-        session.scalar(
-            select(Outbox.id)
-            .where(
-                Outbox.conversation_id == conversation_id,
-                Outbox.message_id > after_message,
-                Outbox.state == Delivery.QUEUED,
-            )
-            .limit(1)
-        )
-        is not None
-    )
+    asked = {"conversation_id": conversation_id, "after": after_message}
+    return session.scalar(_QUEUED, asked) is not None
 
 
 def state(session: Session, conversation: Conversation | None) -> State:

@@ -17,7 +17,10 @@ from tests.desk.afternoon import fill
 from tests.desk.world import PASSWORD, World, serving
 
 # What is looked at here does not depend on the engine.
-pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("address", ["sqlite"], indirect=True),
+]
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

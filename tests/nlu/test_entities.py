@@ -64,12 +64,14 @@ def test_labels_are_begin_inside_last_unit_and_outside() -> None:
     assert tags(tokenize(folded.text), folded, entities) == ["B-goods", "L-goods", "O", "U-place"]
 
 
+@pytest.mark.slow
 def test_a_trained_tagger_finds_goods_it_saw_in_other_words(tagger: EntityTagger) -> None:
     found = {(s.kind, "我的花瓶碎了"[s.start : s.end]) for s in tagger.find("我的花瓶碎了")}
     assert ("goods", "花瓶") in found
     assert tagger.find("") == []
 
 
+@pytest.mark.slow
 def test_values_are_the_customers_characters(tagger: EntityTagger) -> None:
     text = "我個花樽ＳＦ１２３４５６７８９０１２３爛咗"
     found = {e["entity"]: e for e in entity_output(text, tagger)}
@@ -79,6 +81,7 @@ def test_values_are_the_customers_characters(tagger: EntityTagger) -> None:
         assert text[entity["start"] : entity["end"]] == entity["value"]
 
 
+@pytest.mark.slow
 def test_a_saved_tagger_finds_the_same(tagger: EntityTagger, tmp_path: Path) -> None:
     tagger.save(tmp_path)
     again = EntityTagger.load(tmp_path)

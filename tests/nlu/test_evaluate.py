@@ -54,6 +54,7 @@ def test_entities_count_by_value() -> None:
     assert evaluate.entity_f1(missed)["goods"] == (0.0, 1)
 
 
+@pytest.mark.slow
 def test_cross_validation_judges_each_message_once_by_the_others() -> None:
     corpus = messages()
     like = train([m.text for m in corpus], [m.intent for m in corpus], NoVectors())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from bot.channels import reading
 from bot.channels.reading import Words
-from conversations.models import Author, Conversation, Inbox
+from conversations.models import Author, Conversation, Customer, Inbox
 from handoff import repository as cases
 from store.errors import NotFound
 from tickets import repository as tickets
@@ -34,26 +36,27 @@ def answers(
 ) -> Answers:
     """What the customer ``name`` was answered after the message ``after``.
 
-    With ``inbox_id`` the reading begins at the latest with the answers to that message; with
-    neither, now. NotFound for an inbox row that is not this customer's.
+    With ``inbox_id`` the reading begins at the latest with the answers to that message, and nothing
+    is told before they are all there; with neither, it begins now. NotFound for an inbox row that
+    is not this customer's.
     """
+    done = inbox_id is not None
+    if inbox_id is not None:
+        row = _own_row(session, channel, account, name, inbox_id)
+        after = row.message_id if after is None else after
+        # Most looks are before the answer: they cost one query. It is asked before the messages are
+        # read: what is handled now has its answers in the record.
+        handled = row.handled_at is not None or row.due_at is None
+        if not handled or reading.on_its_way(session, row.conversation_id, row.message_id):
+            return Answers([], False, after, f"conversation:{row.conversation_id}")
     known = reading.visitor(session, channel, account, name)
     if known is None:
-        if inbox_id is not None:
-            raise NotFound("no such message")
         return Answers([], False, 0, None)
     customer, conversation = known
-    row = _own_row(session, inbox_id, customer.id) if inbox_id is not None else None
     if after is None:
-        after = row.message_id if row else reading.last_id(session, customer)
-    done = False
-    if row is not None:
-        # Asked before the messages are read: what is handled now has its answers in the record.
-        handled = row.handled_at is not None or row.due_at is None
-        done = handled and not reading.on_its_way(session, row.conversation_id, row.message_id)
+        after = reading.last_id(session, customer)
     found = reading.after(session, customer, after, AT_ONCE)
     cursor = found[-1].id if found else after
-    # Most looks find nothing yet: what is told beside an answer is asked only for one.
     facts = _facts(session, conversation) if conversation and found else {}
     return Answers(
         [_answer(words) | facts for words in found if words.author != Author.CUSTOMER],
@@ -63,13 +66,27 @@ def answers(
     )
 
 
-def _own_row(session: Session, inbox_id: int, customer_id: int) -> Inbox:
-    row = session.get(Inbox, inbox_id)
-    if row is not None:
-        conversation = session.get_one(Conversation, row.conversation_id)
-        if conversation.customer_id == customer_id:
-            return row
-    raise NotFound("no such message")
+_ROW = (
+    select(Inbox.conversation_id, Inbox.message_id, Inbox.handled_at, Inbox.due_at)
+    .join(Conversation, Conversation.id == Inbox.conversation_id)
+    .join(Customer, Customer.id == Conversation.customer_id)
+    .where(
+        Inbox.id == bindparam("inbox_id"),
+        Customer.channel == bindparam("channel"),
+        Customer.account == bindparam("account"),
+        Customer.address == bindparam("name"),
+    )
+)
+
+
+def _own_row(
+    session: Session, channel: str, account: str, name: str, inbox_id: int
+) -> Row[int, int, datetime | None, datetime | None]:
+    asked = {"channel": channel, "account": account, "name": name, "inbox_id": inbox_id}
+    row = session.execute(_ROW, asked).first()
+    if row is None:
+        raise NotFound("no such message")
+    return row
 
 
 def _answer(words: Words) -> dict[str, Any]:
