@@ -23,14 +23,14 @@ from bot.nlu.features import Rows, Vocabulary, masked
 from bot.nlu.vectors import SentenceVectors
 
 RIDGE = 0.4
-AXES = 192  # principal axes kept of each view's 512
+AXES = 128  # principal axes kept of each view's 512
 _ROUNDS = 60
 _CLOSE_ENOUGH = 1e-2  # of the right-hand side's norm; tighter changed no prediction
 _LANDMARKS = 1000
 _BULK = np.float32(2.5)  # what stands for the kernel's many small eigenvalues
 _TINY = np.float32(1e-12)
 _FOLDS = 5
-_CALIBRATED_BY = 9000  # messages
+_CALIBRATED_BY = 6000  # messages
 
 Labels = NDArray[np.int64]
 

@@ -263,6 +263,20 @@ def test_every_kind_of_event_is_found_by_its_name() -> None:
             assert events.Event.resolve_by_type(name).type_name == name
 
 
+def test_training_data_is_merged_as_before_but_not_with_nothing() -> None:
+    data: Any = importlib.import_module("rasa.shared.nlu.training_data.training_data")
+    message = importlib.import_module("rasa.shared.nlu.training_data.message").Message
+    one = data.TrainingData([message.build("hi", " greet "), message.build("hi", "greet")])
+    assert [m.get("intent") for m in one.training_examples] == ["greet"]
+    assert data.TrainingData().merge(one, data.TrainingData()) is one
+    two = data.TrainingData([message.build("bye", "goodbye")], entity_synonyms={"a": "b"})
+    both = one.merge(two)
+    assert [m.get("text") for m in both.training_examples] == ["hi", "bye"]
+    assert both.entity_synonyms == {"a": "b"}
+    both.training_examples[0].set("text", "changed")
+    assert one.training_examples[0].get("text") == "hi"
+
+
 def test_an_unknown_event_is_refused_or_given_the_default() -> None:
     events: Any = importlib.import_module("rasa.shared.core.events")
     assert events.Event.resolve_by_type("nonsense", events.SlotSet) is events.SlotSet
