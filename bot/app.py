@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from actions import runtime
 from bot import actions_route, contract
 from bot.channels.console.channel import ConsoleChannel
+from bot.channels.fetching import FetchLoop
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
@@ -30,11 +31,12 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
+from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
 from parcels.goods import Goods
-from store import schema
+from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, TooLong
 from store.live import Live
@@ -47,7 +49,7 @@ from tickets.urgency import UrgencyRules
 log = logging.getLogger(__name__)
 POLICIES = ROOT / "policies"
 MAX_BODY = 1 << 20
-"""Bytes of a request's body that are read at all."""
+"""Bytes of a request's body that are read at all; where files come, they are added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Service:
     channels: Channels
     inbox: InboxLoop
     outbox: OutboxLoop
+    files: Files
+    fetching: FetchLoop
     rasa: Rasa
     skills: runtime.Services
 
@@ -83,8 +87,11 @@ def assemble(settings: Settings) -> Service:
     rasa = Rasa(settings.rasa_url)
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
+    files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
     channels.add(
-        WebChannel(database, inbox.accept, texts, live, secure_cookies=settings.secure_cookies)
+        WebChannel(
+            database, inbox.accept, texts, live, files, secure_cookies=settings.secure_cookies
+        )
     )
     channels.add(ConsoleChannel(database, inbox.accept, live, settings.secret))
     if settings.telegram is not None:
@@ -92,7 +99,7 @@ def assemble(settings: Settings) -> Service:
 
         secret = derived(settings, "telegram")
         channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
-    outbox = OutboxLoop(database, live, channels)
+    outbox = OutboxLoop(database, live, channels, files)
     if settings.wechat:
         labels = texts.room("zh", "wechat")
         channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
@@ -104,6 +111,8 @@ def assemble(settings: Settings) -> Service:
         channels=channels,
         inbox=inbox,
         outbox=outbox,
+        files=files,
+        fetching=FetchLoop(database, live, channels, files),
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -130,7 +139,9 @@ def create(settings: Settings) -> FastAPI:
         service.live.start()
         service.inbox.start()
         service.outbox.start()
+        service.fetching.start()
         yield
+        await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
         await service.channels.close()
@@ -143,7 +154,7 @@ def create(settings: Settings) -> FastAPI:
     )
     app.state.service = service
     _routes(app, service)
-    _errors(app, service.texts)
+    _errors(app, service.texts, service.files.most)
     return app
 
 
@@ -158,6 +169,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 handoffs=service.skills.handoffs,
                 texts=service.texts,
                 live=service.live,
+                files=service.files,
                 secure_cookies=service.settings.secure_cookies,
             )
         )
@@ -172,7 +184,7 @@ def _routes(app: FastAPI, service: Service) -> None:
         return {"ok": True, "bot": await service.rasa.ready()}
 
 
-def _errors(app: FastAPI, texts: Texts) -> None:
+def _errors(app: FastAPI, texts: Texts, most_of_files: int) -> None:
     """Every failure becomes one sentence in the reader's language; details go to the log alone."""
 
     def sentence(request: Request, error: CourierError) -> Response:
@@ -202,7 +214,9 @@ def _errors(app: FastAPI, texts: Texts) -> None:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return sentence(request, CourierError())
 
-    app.add_middleware(_NotTooLong, refuse=lambda request: sentence(request, TooLong()))
+    app.add_middleware(
+        _NotTooLong, refuse=lambda request: sentence(request, TooLong()), files=most_of_files
+    )
 
 
 class _NotTooLong:
@@ -211,15 +225,17 @@ class _NotTooLong:
     Plain ASGI: Starlette's ``@app.middleware`` runs every request in a task of its own.
     """
 
-    def __init__(self, app: ASGIApp, refuse: Callable[[Request], Response]) -> None:
+    def __init__(self, app: ASGIApp, refuse: Callable[[Request], Response], files: int) -> None:
         self._app = app
         self._refuse = refuse
+        self._files = files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._app
         if scope["type"] == "http":
             request = Request(scope)
             length = request.headers.get("content-length", "0")
-            if not length.isdecimal() or int(length) > MAX_BODY:
+            form = desk.TAKES_FILES.fullmatch(request.url.path)
+            if not length.isdecimal() or int(length) > MAX_BODY + (self._files if form else 0):
                 answer = self._refuse(request)
         await answer(scope, receive, send)

@@ -58,7 +58,8 @@ def train(settings: Settings) -> Path:
     command = [sys.executable, "-m", "bot.cli", "rasa", "train", "--data", *TRAINING_DATA]
     # Rasa's cache looks at a component's class, not at the modules that it is made of.
     # The tests hold data and domain together (`rasa data validate`): 12 s less here.
-    command += ["--force", "--skip-validation", "--out", str(settings.models), "--fixed-model-name", part]
+    command += ["--force", "--skip-validation"]
+    command += ["--out", str(settings.models), "--fixed-model-name", part]
     with journal.open("wb") as output:
         result = subprocess.run(command, cwd=ROOT, stdout=output, stderr=output, check=False)
     made = settings.models / f"{part}.tar.gz"

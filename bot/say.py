@@ -224,6 +224,7 @@ def _shown(answer: dict[str, Any], words: _Words) -> str:
     indent = "\n" + " " * 2
     rows = [f"{author} › {answer['text']}".replace("\n", indent)]
     rows += [f"  {n}. {b['title']}" for n, b in enumerate(answer["buttons"], 1)]
+    rows += [f"  [{words('file', name=name)}]" for name in answer["files"]]
     if answer["ticket"]:
         colour = words.colour(answer["urgency"])
         rows.append(f"  [{words('ticket', number=answer['ticket'])} · {colour}]")

@@ -140,6 +140,55 @@ class Outbox(Due, Base):
     sent_at: Mapped[datetime | None]
 
 
+class FileKind(StrEnum):
+    """How people are shown a file."""
+
+    PHOTO = "photo"
+    VOICE = "voice"
+    VIDEO = "video"
+    DOCUMENT = "document"
+
+
+class FileState(StrEnum):
+    FETCHING = "fetching"
+    STORED = "stored"
+    GONE = "gone"
+
+
+class Gone(StrEnum):
+    """Why a file never came: the desk says each in a sentence."""
+
+    TOO_BIG = "too_big"
+    NOT_ALLOWED = "not_allowed"
+    EXPIRED = "expired"
+    UNREACHABLE = "unreachable"
+
+
+class Attachment(Due, Base):
+    """A file beside a message. Its bytes lie in ``files.Files`` under ``sha256`` once ``stored``.
+
+    While ``fetching`` the row falls due; ``reference`` is the channel's own name of the file.
+    ``media_type`` is what the bytes are, ``size`` counts them (before: as the channel announces).
+    """
+
+    __tablename__ = "attachments"
+    __table_args__ = (UniqueConstraint("message_id", "position"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"))
+    position: Mapped[int]
+    kind: Mapped[FileKind] = mapped_column(String(8))
+    state: Mapped[FileState] = mapped_column(String(8))
+    reference: Mapped[str | None]
+    name: Mapped[str] = mapped_column(String(128))
+    media_type: Mapped[str | None] = mapped_column(String(128))
+    size: Mapped[int | None]
+    seconds: Mapped[int | None]
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[Gone | None] = mapped_column(String(12))
+    created_at: Mapped[datetime]
+
+
 class SearchToken(Base):
     """Where a token occurs; see ``search.py``. A row per message and token."""
 

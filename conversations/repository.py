@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, 
 from sqlalchemy.orm import Session
 
 from conversations.models import (
+    Attachment,
     Audience,
     Author,
     Conversation,
@@ -172,6 +173,29 @@ def to_whom(session: Session, row: Outbox) -> tuple[Message, Customer]:
 
 def outbox_key_exists(session: Session, key: str) -> bool:
     return session.scalar(_OUTBOX_KEY, {"key": key}) is not None
+
+
+def attachments(session: Session, message_ids: Sequence[int]) -> Sequence[Attachment]:
+    """The files beside these messages, in order."""
+    if not message_ids:
+        return []
+    return session.scalars(
+        select(Attachment)
+        .where(Attachment.message_id.in_(message_ids))
+        .order_by(Attachment.message_id, Attachment.position)
+    ).all()
+
+
+def attachment(session: Session, attachment_id: int) -> tuple[Attachment, Message, Customer] | None:
+    """A file, the message it is beside, and whose conversation that is in."""
+    found = session.execute(
+        select(Attachment, Message, Customer)
+        .join(Message, Message.id == Attachment.message_id)
+        .join(Conversation, Conversation.id == Message.conversation_id)
+        .join(Customer, Customer.id == Conversation.customer_id)
+        .where(Attachment.id == attachment_id)
+    ).one_or_none()
+    return None if found is None else (found[0], found[1], found[2])
 
 
 def dead_letters(session: Session, limit: int = 100) -> Sequence[Outbox]:

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from conversations.models import Kind
+from conversations.models import FileKind, Kind
 
 MAX_TEXT = 4000
 """Characters of one customer message that are kept; longer ones are refused with a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file beside a message, already stored: name, media type, size in bytes, address."""
+class Stored:
+    """Bytes in the file store, named by their SHA-256; ``media_type`` is what they are."""
 
-    name: str
+    sha256: str
     media_type: str
     size: int
-    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A file beside a customer's message: what to fetch it by (``id``, the channel's own), or its
+    bytes if they are here already. ``size`` in bytes and ``seconds`` as the channel announces."""
+
+    kind: FileKind
+    id: str = ""
+    name: str = ""
+    size: int | None = None
+    seconds: int | None = None
+    stored: Stored | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that one of us sends along; ``name`` is the one the customer sees."""
+
+    name: str
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file as people see it. ``state``: fetching, stored, or gone for a ``reason``; ``shown``:
+    a browser shows it, else it is offered for saving."""
+
+    id: int
+    kind: str
+    state: str
+    name: str
+    media_type: str | None
+    size: int | None
+    seconds: int | None
+    reason: str | None
+    shown: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A customer's message, whatever channel it came by. ``outside_id`` is the channel's own."""
+    """A customer's message, whatever channel it came by. ``outside_id`` is the channel's own.
+
+    ``label`` is how ``text`` begins where that stands for the files alone ("[photo]"): left out
+    where the files themselves are shown.
+    """
 
     channel: str
     account: str
@@ -34,7 +75,8 @@ class Inbound:
     name: str | None = None
     language: str | None = None
     sent_at: datetime | None = None
-    attachments: tuple[Attachment, ...] = ()
+    attachments: tuple[Reference, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +89,16 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """Words to a customer; ``key`` is the idempotency key of the send."""
+    """Words to a customer, or files, or both; ``key`` is the idempotency key of the send."""
 
     key: str
     text: str
     buttons: tuple[Button, ...] = ()
+    files: tuple[Upload, ...] = ()
+
+
+ANY: Mapping[str, int] = {"*": 2**31 - 1}
+"""Every file that the company itself takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +110,20 @@ class Capabilities:
     unit: str = "characters"  # or "utf16", "bytes"
     typing: bool = False
     receipts: bool = False
-    images: bool = False
+    files: Mapping[str, int] = field(default_factory=dict)
+    """Media types that may be sent (``*`` for any other) with the largest size in bytes."""
     reply_quota: int | None = None
     """Messages that may be sent after each customer message; ``None``: as many as one likes."""
     retry_unknown: bool = False
     """A send with unknown result may be repeated: the channel or its client drops the repeat."""
+
+    @property
+    def images(self) -> bool:
+        return self.carries("image/jpeg")
+
+    def carries(self, media_type: str, size: int = 0) -> bool:
+        """Whether a file of this kind and size may be sent."""
+        return size <= self.files.get(media_type, self.files.get("*", -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +139,10 @@ class Line:
     at: datetime
     delivery: str | None = None
     buttons: tuple[Button, ...] = ()
-    attachments: tuple[Attachment, ...] = field(default=())
+    attachments: tuple[Attached, ...] = ()
+    label: str = ""
+
+    @property
+    def words(self) -> str:
+        """The text without what stands for the files."""
+        return self.text.removeprefix(self.label).lstrip("\n") if self.attachments else self.text

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from conversations import language, repository, search
+from conversations import attachments, language, repository, search
 from conversations.models import (
     Audience,
     Author,
@@ -45,11 +45,7 @@ def receive(
     known = repository.inbox_row(session, inbound.channel, inbound.account, inbound.outside_id)
     if known is not None:
         return known, False
-    text = clean(inbound.text)
-    if not text and not inbound.attachments:
-        raise Invalid("empty message")
-    if len(text) > MAX_TEXT:
-        raise TooLong("message too long", limit=MAX_TEXT)
+    text = words(inbound.text, needed=not inbound.attachments)
     conversation = open_conversation(session, inbound)
     conversation.language = language.of(text, conversation.language)
     message = append(
@@ -57,11 +53,10 @@ def receive(
         conversation,
         Author.CUSTOMER,
         text,
-        kind=inbound.kind,
-        payload={"attachments": [asdict(file) for file in inbound.attachments]}
-        if inbound.attachments
-        else {},
+        kind=attachments.kind_of(inbound.attachments, inbound.kind),
+        payload={"label": inbound.label} if inbound.label else {},
     )
+    attachments.attach(session, message, inbound.attachments)
     at = clock.now()
     row = Inbox(
         channel=inbound.channel,
@@ -84,6 +79,16 @@ def clean(text: str) -> str:
     """Without control characters (null bytes, bidi overrides) and outer space."""
     kept = (c for c in text if c in "\n\t" or (c.isprintable() or c in "\u200d\ufe0f"))
     return "".join(kept).strip()
+
+
+def words(text: str, *, needed: bool = True) -> str:
+    """What is kept of somebody's words. Invalid if that is nothing, TooLong above MAX_TEXT."""
+    kept = clean(text)
+    if needed and not kept:
+        raise Invalid("empty message")
+    if len(kept) > MAX_TEXT:
+        raise TooLong("message too long", limit=MAX_TEXT)
+    return kept
 
 
 def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:
@@ -171,16 +176,19 @@ def post(
     """Record words to the customer and queue them for his channel; ``None`` if done before."""
     if repository.outbox_key_exists(session, outbound.key):
         return None
+    files = attachments.references(outbound.files)
     message = append(
         session,
         conversation,
         author,
         outbound.text,
+        kind=attachments.kind_of(files),
         staff_id=staff_id,
         payload={"buttons": [asdict(button) for button in outbound.buttons]}
         if outbound.buttons
         else {},
     )
+    attachments.attach(session, message, files)
     at = clock.now()
     session.add(
         Outbox(
@@ -201,6 +209,7 @@ def buttons_of(message: Message) -> tuple[Button, ...]:
 def lines(session: Session, messages: Sequence[Message], names: dict[int, str]) -> list[Line]:
     """Messages as people read them; ``names`` are the display names of staff by id."""
     deliveries = repository.outbox_of(session, (m.id for m in messages if m.author != "customer"))
+    attached = attachments.beside(session, messages)
     return [
         Line(
             id=m.id,
@@ -212,6 +221,8 @@ def lines(session: Session, messages: Sequence[Message], names: dict[int, str]) 
             at=m.created_at,
             delivery=deliveries[m.id].state if m.id in deliveries else None,
             buttons=buttons_of(m),
+            attachments=attached.get(m.id, ()),
+            label=m.payload.get("label", ""),
         )
         for m in messages
     ]

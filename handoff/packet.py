@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from conversations import attachments
 from conversations import repository as record
 from conversations.models import Conversation, Kind
 from conversations.schemas import Capabilities
@@ -144,6 +145,15 @@ class Episode(BaseModel):
     tickets: list[str]
 
 
+class File(BaseModel):
+    """A file beside a line; ``address`` answers with it once it is here."""
+
+    kind: str
+    name: str
+    size: int | None
+    address: str
+
+
 class Entry(BaseModel):
     """One line of the transcript."""
 
@@ -152,7 +162,7 @@ class Entry(BaseModel):
     author: str
     kind: str
     text: str
-    attachments: list[dict[str, Any]]
+    attachments: list[File]
 
 
 class Packet(BaseModel):
@@ -203,7 +213,7 @@ def build(
             for s in request.learned
         ],
         parcel=parcel_card(session, waybill) if waybill else None,
-        ticket=_ticket(ticket) if ticket else None,
+        ticket=TicketCard.model_validate(ticket, from_attributes=True) if ticket else None,
         promises=[
             Promised(kind=p.kind, due_at=p.due_at, made_at=p.made_at, kept_at=p.kept_at)
             for p in tickets.promises_to(session, [conversation.id, *(c.id for c in earlier)])
@@ -217,19 +227,28 @@ def build(
             replies_left=replies_left(session, conversation.id, can),
         ),
         earlier=[_episode(session, episode) for episode in earlier],
-        transcript=[
-            Entry(
-                id=m.id,
-                at=m.created_at,
-                author=m.author,
-                kind=m.kind,
-                text=m.text,
-                attachments=m.payload.get("attachments", []),
-            )
-            for m in record.messages(session, conversation.id)
-            if m.kind != Kind.EVENT
-        ],
+        transcript=_transcript(session, conversation),
     )
+
+
+def _transcript(session: Session, conversation: Conversation) -> list[Entry]:
+    messages = record.messages(session, conversation.id)
+    files = attachments.beside(session, messages)
+    return [
+        Entry(
+            id=m.id,
+            at=m.created_at,
+            author=m.author,
+            kind=m.kind,
+            text=m.text,
+            attachments=[
+                File(kind=f.kind, name=f.name, size=f.size, address=f"/desk/files/{f.id}")
+                for f in files.get(m.id, ())
+            ],
+        )
+        for m in messages
+        if m.kind != Kind.EVENT
+    ]
 
 
 def replies_left(session: Session, conversation_id: int, can: Capabilities) -> int | None:
@@ -259,17 +278,6 @@ def parcel_card(session: Session, waybill_no: str) -> Parcel:
             next_at=at.next_at,
             reason=at.reason,
         ),
-    )
-
-
-def _ticket(ticket: Ticket) -> TicketCard:
-    return TicketCard(
-        number=ticket.number,
-        kind=ticket.kind,
-        urgency=ticket.urgency,
-        state=ticket.state,
-        contacts=ticket.contacts,
-        description=ticket.description,
     )
 
 

@@ -14,14 +14,14 @@ from sqlalchemy.orm import Session
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Audience, Author, Conversation, Holder, Kind, Message
-from conversations.schemas import MAX_TEXT, Capabilities, Outbound
+from conversations.schemas import Capabilities, Outbound, Upload
 from conversations.texts import Texts
 from handoff import packet as packets
 from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
 from handoff.staff import SignedIn
 from store import clock
-from store.errors import AlreadyTaken, Conflict, Invalid, NotFound, NotYours, TooLong
+from store.errors import AlreadyTaken, CannotCarry, Conflict, NotFound, NotYours
 from store.live import Live
 from tickets import repository as tickets
 from tickets.models import Promise, PromiseKind, Ticket
@@ -95,7 +95,6 @@ class Handoffs:
                 )
             )
             session.flush()
-        customer = record.customer_of(session, conversation)
         case = Case(
             conversation_id=conversation.id,
             ticket_id=request.ticket_id,
@@ -106,7 +105,7 @@ class Handoffs:
             urgency_rank=verdict.colour.rank,
             team=self._routing.team(request.intent, verdict.colour, verdict.rule, at),
             packet=packets.build(
-                session, conversation, request, self._capabilities(customer.channel)
+                session, conversation, request, self.capabilities(session, conversation)
             ).model_dump(mode="json"),
             queued_at=at,
             contact_by=contact_by,
@@ -143,7 +142,7 @@ class Handoffs:
             )
         if request.ticket_id is not None:
             case.ticket_id = request.ticket_id
-        can = self._capabilities(record.customer_of(session, conversation).channel)
+        can = self.capabilities(session, conversation)
         case.packet = packet_changes.renewed(session, conversation, case, request, can)
         self._wake(session, conversation)
 
@@ -179,18 +178,26 @@ class Handoffs:
         return case
 
     def reply(
-        self, session: Session, case_id: int, person: SignedIn, text: str, key: str
+        self,
+        session: Session,
+        case_id: int,
+        person: SignedIn,
+        text: str,
+        key: str,
+        files: tuple[Upload, ...] = (),
     ) -> Message | None:
-        """Words to the customer; ``key`` makes a repeated click harmless."""
+        """Words, files, or both to the customer; ``key`` makes a repeated click harmless.
+
+        CannotCarry for a file that his channel does not take.
+        """
         case, conversation = self._own(session, case_id, person)
-        words = _words(text)
-        message = conversations.post(
-            session,
-            conversation,
-            Outbound(key=f"agent:{case.id}:{key}"[:128], text=words),
-            Author.AGENT,
-            person.id,
-        )
+        can = self.capabilities(session, conversation)
+        for file in files:
+            if not can.carries(file.stored.media_type, file.stored.size):
+                raise CannotCarry(media_type=file.stored.media_type)
+        words = conversations.words(text, needed=not files)
+        outbound = Outbound(f"agent:{case.id}:{key}"[:128], words, files=files)
+        message = conversations.post(session, conversation, outbound, Author.AGENT, person.id)
         at = clock.now()
         if case.first_reply_at is None:
             case.first_reply_at = at
@@ -207,7 +214,7 @@ class Handoffs:
             session,
             conversation,
             Author.AGENT,
-            _words(text),
+            conversations.words(text),
             kind=Kind.NOTE,
             audience=Audience.STAFF,
             staff_id=person.id,
@@ -230,6 +237,10 @@ class Handoffs:
         if found is None:
             raise NotFound(f"case {case_id}")
         return found
+
+    def capabilities(self, session: Session, conversation: Conversation) -> Capabilities:
+        """What the customer's channel can carry."""
+        return self._capabilities(record.customer_of(session, conversation).channel)
 
     def _own(self, session: Session, case_id: int, person: SignedIn) -> tuple[Case, Conversation]:
         case = self.case(session, case_id)
@@ -285,12 +296,3 @@ class Handoffs:
 def waited(case: Case) -> timedelta:
     """How long the customer has waited, or waited until a person took the case."""
     return (case.taken_at or clock.now()) - case.queued_at
-
-
-def _words(text: str) -> str:
-    words = conversations.clean(text)
-    if not words:
-        raise Invalid("empty message")
-    if len(words) > MAX_TEXT:
-        raise TooLong("message too long", limit=MAX_TEXT)
-    return words

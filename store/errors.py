@@ -30,6 +30,25 @@ class TooLong(Invalid):
     status = 413
 
 
+class FileTooBig(TooLong):
+    """``facts['limit']`` is the largest size in bytes."""
+
+    code = "file_too_big"
+
+
+class FileNotAllowed(Invalid):
+    """A kind of file that the company does not take; ``facts['media_type']`` says which."""
+
+    code = "file_not_allowed"
+    status = 415
+
+
+class CannotCarry(Invalid):
+    """The customer's channel takes no such file; ``facts['media_type']`` says which."""
+
+    code = "cannot_carry"
+
+
 class NotSignedIn(CourierError):
     code = "not_signed_in"
     status = 401

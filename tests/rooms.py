@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from bot.settings import ROOT
 from conversations import service as conversations
+from conversations.files import FileRules, Files
 from conversations.models import Conversation
 from conversations.schemas import Capabilities, Inbound
 from conversations.texts import Texts
@@ -17,6 +21,7 @@ from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from store import policies
 from store.engine import Database
 from store.live import Live
 from tickets.models import Urgency
@@ -52,6 +57,14 @@ def build(database: Database) -> Rooms:
             Live(database),
         ),
     )
+
+
+def file_store() -> Files:
+    """An empty one, gone when nobody holds it any more."""
+    folder = tempfile.TemporaryDirectory(prefix="courier-files-", ignore_cleanup_errors=True)
+    files = Files(Path(folder.name), policies.load(POLICIES / "files.yml", FileRules))
+    weakref.finalize(files, folder.cleanup)
+    return files
 
 
 def said(session: Session, text: str, *, by: str = "visitor", number: str = "1") -> Conversation:

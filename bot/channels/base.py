@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from fastapi import APIRouter
 
+from conversations import files
+from conversations.models import FileKind
 from conversations.schemas import Button, Capabilities, Inbound
 from store.errors import CourierError
 
@@ -33,8 +36,27 @@ Accept = Callable[[Inbound], Awaitable[Accepted]]
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file to be sent: it lies at ``path`` until it is."""
+
+    kind: FileKind
+    name: str
+    media_type: str
+    size: int
+    path: Path
+
+    @property
+    def file_name(self) -> str:
+        """The name to send it under: its own, or one made of its kind."""
+        return self.name or f"{self.kind}{files.ending(self.media_type)}"
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One send: ``key`` is stable over retries, ``index`` of ``count`` parts of a message."""
+    """One send: ``key`` is stable over retries, ``index`` of ``count`` parts of a message.
+
+    A part is words (with ``buttons``), or else it is a ``file``.
+    """
 
     key: str
     account: str
@@ -45,10 +67,11 @@ class Part:
     buttons: tuple[Button, ...]
     index: int
     count: int
+    file: File | None = None
 
 
 class SendFailed(CourierError):
-    """A send that did not succeed; which kind decides what happens next."""
+    """A send (or fetch) that did not succeed; which kind decides what happens next."""
 
     code = "send_failed"
 
@@ -88,4 +111,17 @@ class Channel(Protocol):
 
     async def send(self, part: Part) -> str | None:
         """Send one part; the platform's id for it, if it gives one. Raises a SendFailed."""
+        ...
+
+
+@runtime_checkable
+class Fetching(Protocol):
+    """A channel whose customers send files."""
+
+    async def fetch(self, account: str, reference: str, most: int) -> bytes:
+        """The bytes of a customer's file, by the channel's own name for it.
+
+        FileTooBig above ``most`` bytes, Unreachable if the platform has it no more; any other
+        SendFailed is tried again.
+        """
         ...

@@ -69,6 +69,7 @@ class InboxLoop:
             row, new = conversations.receive(session, inbound, LEASE if free else None)
             if new:
                 topics = ["queue", f"conversation:{row.conversation_id}"]
+                topics += ["files"] if inbound.attachments else []
                 self._live.after_commit(session, *topics, *([] if row.leased_until else ["inbox"]))
             return row, new
 

@@ -14,14 +14,24 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from bot.channels import quota
-from bot.channels.base import NeedsCustomer, Part, SendFailed, TryLater, UnknownResult
+from bot.channels.base import (
+    Channel,
+    File,
+    NeedsCustomer,
+    Part,
+    SendFailed,
+    TryLater,
+    UnknownResult,
+    Unreachable,
+)
 from bot.channels.degrade import degrade
 from bot.channels.registry import Channels
 from bot.loops import Loop
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Customer, Delivery, Message, Outbox
-from conversations.schemas import Button
+from conversations.files import UNKNOWN, Files
+from conversations.models import Customer, Delivery, FileKind, Kind, Message, Outbox
+from conversations.schemas import Button, Capabilities
 from store import clock
 from store.claims import backoff, claim, release, waits_behind
 from store.engine import Database
@@ -31,8 +41,13 @@ from store.live import Live
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
+LEASE_OF_FILES = timedelta(minutes=5)
+"""A file of 20 MB on a slow line takes its time; its send is given up a little before."""
 SIDE_BY_SIDE = 32
 MAX_ATTEMPTS = 8
+
+Parts = list[tuple[str, tuple[Button, ...], File | None]]
+"""Each is words, perhaps with buttons, or a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,7 @@ class Envelope:
     message: Message
     customer: Customer
     load: quota.Load | None
+    files: tuple[File, ...] = ()
 
     @property
     def text(self) -> str:
@@ -58,14 +74,20 @@ class Envelope:
         """Rows whose words leave with this one's."""
         return self.load.along if self.load else ()
 
+    def parts(self, can: Capabilities) -> Parts:
+        """What to send, in order: the words, then each file."""
+        words = degrade(self.text, self.buttons, can) if self.text or not self.files else []
+        return [(*part, None) for part in words] + [("", (), file) for file in self.files]
+
 
 class OutboxLoop:
     """Claims due rows and gives them to their channel."""
 
-    def __init__(self, database: Database, live: Live, channels: Channels) -> None:
+    def __init__(self, database: Database, live: Live, channels: Channels, files: Files) -> None:
         self._database = database
         self._live = live
         self._channels = channels
+        self._files = files
         self._under_way: set[asyncio.Task[None]] = set()
         self._crowded = False
         self._loop = Loop(live, "outbox", self._claim)
@@ -119,14 +141,32 @@ class OutboxLoop:
         message, customer = record.to_whom(session, row)
         can = self._channels.capabilities(customer.channel)
         load = quota.load(session, row, message, can, clock.now() + LEASE)
-        return Envelope(row, message, customer, load)
+        files = self._files_of(session, message)
+        if files:
+            row.leased_until = clock.now() + LEASE_OF_FILES
+        return Envelope(row, message, customer, load, files)
+
+    def _files_of(self, session: Session, message: Message) -> tuple[File, ...]:
+        if message.kind == Kind.TEXT:
+            return ()
+        return tuple(
+            File(
+                FileKind(file.kind),
+                file.name,
+                file.media_type or UNKNOWN,
+                file.size or 0,
+                self._files.path(file.sha256),
+            )
+            for file in record.attachments(session, [message.id])
+            if file.sha256
+        )
 
     async def _send(self, envelope: Envelope) -> None:
         row = envelope.row
         outside_ids = list(row.outside_ids)
         try:
             channel = self._channels.get(envelope.customer.channel)
-            parts = degrade(envelope.text, envelope.buttons, channel.capabilities)
+            parts = envelope.parts(channel.capabilities)
             last = row.parts_sent + envelope.load.room if envelope.load else len(parts)
             if row.attempts > 1 and not channel.capabilities.retry_unknown and not row.last_error:
                 # A worker died between sending and noting it: it may have arrived.
@@ -134,22 +174,7 @@ class OutboxLoop:
             for index in range(row.parts_sent, len(parts)):
                 if index >= last:
                     raise NeedsCustomer(quota.WAITS)
-                text, buttons = parts[index]
-                outside_ids.append(
-                    await channel.send(
-                        Part(
-                            key=f"{row.key}/{index}",
-                            account=envelope.customer.account,
-                            address=envelope.customer.address,
-                            conversation_id=row.conversation_id,
-                            message_id=row.message_id,
-                            text=text,
-                            buttons=buttons,
-                            index=index,
-                            count=len(parts),
-                        )
-                    )
-                )
+                outside_ids.append(await self._send_part(channel, envelope, index, parts))
                 if len(parts) > 1:
                     await asyncio.to_thread(self._note_part, row.id, outside_ids)
         except (SendFailed, NotFound) as error:
@@ -159,6 +184,29 @@ class OutboxLoop:
             await asyncio.to_thread(self._failed, envelope, UnknownResult(type(error).__name__))
         else:
             await asyncio.to_thread(self._sent, envelope, outside_ids)
+
+    async def _send_part(
+        self, channel: Channel, envelope: Envelope, index: int, parts: Parts
+    ) -> str | None:
+        text, buttons, file = parts[index]
+        if file and not channel.capabilities.carries(file.media_type, file.size):
+            raise Unreachable(f"{channel.name} carries no {file.media_type} of this size")
+        part = Part(
+            key=f"{envelope.row.key}/{index}",
+            account=envelope.customer.account,
+            address=envelope.customer.address,
+            conversation_id=envelope.row.conversation_id,
+            message_id=envelope.row.message_id,
+            text=text,
+            buttons=buttons,
+            index=index,
+            count=len(parts),
+            file=file,
+        )
+        if file is None:
+            return await channel.send(part)
+        async with asyncio.timeout(LEASE_OF_FILES.total_seconds() / (len(envelope.files) + 1)):
+            return await channel.send(part)
 
     def _note_part(self, row_id: int, outside_ids: list[str | None]) -> None:
         with self._database.write() as session:

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bot.channels.degrade import fits, numbered
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Delivery, Message, Outbox
+from conversations.models import Author, Delivery, Kind, Message, Outbox
 from conversations.schemas import Capabilities
 from store import clock
 
@@ -49,13 +49,13 @@ def load(
     people = Author.AGENT in {message.author, *(written.author for _, written in behind)}
     used = record.sent_since_customer_wrote(session, row.conversation_id, queued=False)
     room = can.reply_quota - used - (0 if people else RESERVE)
-    alone = row.parts_sent or _perhaps_sent(row, claims=1) or can.buttons
+    alone = row.parts_sent or _perhaps_sent(row, claims=1) or can.buttons or _is_file(message)
     if alone or room <= 0 or 1 + len(behind) <= room:
         return Load(room, heard, message.text)
     text, along = _words(message), []
     for other, written in behind:
         longer = f"{text}\n\n{_words(written)}"
-        if other.parts_sent or _perhaps_sent(other) or not fits(longer, can):
+        if other.parts_sent or _perhaps_sent(other) or _is_file(written) or not fits(longer, can):
             break
         # Claimed too: should this worker die, each of them may have been said.
         other.leased_until, other.attempts = leased_until, other.attempts + 1
@@ -133,6 +133,11 @@ def _fall_due(session: Session, chosen: Select[int]) -> None:
 def _perhaps_sent(row: Outbox, claims: int = 0) -> bool:
     """Whether a worker died with it: claimed before (than by ``claims``), and nothing was noted."""
     return row.attempts > claims and not row.last_error
+
+
+def _is_file(message: Message) -> bool:
+    """A file leaves by itself."""
+    return message.kind != Kind.TEXT
 
 
 def _words(message: Message) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from conversations import attachments
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import (
@@ -28,7 +29,7 @@ from conversations.models import (
     Message,
     Outbox,
 )
-from conversations.schemas import Button
+from conversations.schemas import Attached, Button
 from handoff import repository as cases
 from handoff.models import CaseState, Staff
 
@@ -45,6 +46,7 @@ class Words:
     buttons: tuple[Button, ...]
     at: datetime
     outside_id: str | None
+    files: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def after(session: Session, customer: Customer, message_id: int, limit: int) -> 
     rows = session.execute(
         _readable(customer.id).where(Message.id > message_id).order_by(Message.id).limit(limit)
     )
-    return _until_one_on_its_way([tuple(row) for row in rows])
+    return _until_one_on_its_way(session, [tuple(row) for row in rows])
 
 
 def latest(
@@ -90,7 +92,7 @@ def latest(
     if before is not None:
         query = query.where(Message.id < before)
     rows = [tuple(r) for r in session.execute(query.order_by(Message.id.desc()).limit(limit + 1))]
-    return _until_one_on_its_way(rows[:limit][::-1]), len(rows) > limit
+    return _until_one_on_its_way(session, rows[:limit][::-1]), len(rows) > limit
 
 
 def last_id(session: Session, customer: Customer) -> int:
@@ -205,8 +207,9 @@ def _readable(customer_id: int) -> Select[Message, Delivery, str, str]:
     )
 
 
-def _until_one_on_its_way(rows: list[tuple[Any, ...]]) -> list[Words]:
+def _until_one_on_its_way(session: Session, rows: list[tuple[Any, ...]]) -> list[Words]:
     found: list[Words] = []
+    beside = attachments.beside(session, [row[0] for row in rows])
     for message, delivery, outside_id, name in rows:
         if delivery == Delivery.QUEUED:
             break
@@ -220,6 +223,7 @@ def _until_one_on_its_way(rows: list[tuple[Any, ...]]) -> list[Words]:
                 buttons=conversations.buttons_of(message),
                 at=message.created_at,
                 outside_id=outside_id,
+                files=beside.get(message.id, ()),
             )
         )
     return found

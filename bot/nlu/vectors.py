@@ -8,7 +8,9 @@ everything above works without it (``NoVectors``): less accurate, but standing.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib import util
 from pathlib import Path
@@ -78,12 +80,17 @@ class UseVectors:
         """Shape (n, 512)."""
         if not texts:
             return np.empty((0, self.width), dtype=np.float32)
-        threads = (os.cpu_count() or 1) if len(texts) > _MANY else 1
-        # The backend is made at the first call and keeps its own count.
-        self._model.threads = threads
-        self._model._model.threads = threads
-        rows: Floats = self._model.encode(texts)
-        return rows
+        if len(texts) <= _MANY:
+            rows: Floats = self._model.encode(texts)
+            return rows
+        # A core for each share: the matrices of one are too small to be worth dividing. The first
+        # text makes the model, which is made once.
+        self._model.encode(texts[:1])
+        cores = os.cpu_count() or 1
+        share = math.ceil(len(texts) / cores)
+        shares = [texts[start : start + share] for start in range(0, len(texts), share)]
+        with ThreadPoolExecutor(cores) as pool:
+            return np.concatenate(list(pool.map(self._model.encode, shares)))
 
 
 def _resources() -> Path:

@@ -131,14 +131,11 @@ def _person(person: SignedIn) -> dict[str, Any]:
 
 
 def _case(desk: Desk, session: Any, person: SignedIn, case_id: int) -> dict[str, Any]:
-    opened = views.opened(session, desk.handoffs.case(session, case_id), person)
+    opened = views.opened(session, desk.handoffs.case(session, case_id), person, desk.handoffs)
     return asdict(opened.row) | {
         "mine": opened.mine,
         "outcome": opened.outcome,
         "ended_at": opened.ended_at,
         "replies_left": opened.replies_left,
-        "thread": [
-            asdict(entry.line) | {"attachments": [asdict(file) for file in entry.attachments]}
-            for entry in opened.thread
-        ],
+        "thread": [asdict(line) for line in opened.thread],
     }

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.types import Message
 
 from handoff.desk.words import Pages, Words, language_of
-from store.errors import AlreadyTaken, Conflict, CourierError, Forbidden, Invalid, NotSignedIn
+from store.errors import (
+    AlreadyTaken,
+    Conflict,
+    CourierError,
+    FileTooBig,
+    Forbidden,
+    Invalid,
+    NotSignedIn,
+)
 
 CaseId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+WORDS = 1 << 16
+"""Bytes of a form beside its files."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -25,6 +39,26 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+@asynccontextmanager
+async def form_of(request: Request, most: int) -> AsyncIterator[FormData]:
+    """A form with files of ``most`` bytes and some words. TooLong above, before more is read."""
+    left = most + WORDS
+
+    async def receive() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise FileTooBig("form too big", limit=most)
+        return message
+
+    try:
+        async with Request(request.scope, receive).form(max_files=1, max_fields=20) as form:
+            yield form
+    except HTTPException as error:
+        raise Invalid("not a form") from error
 
 
 def is_htmx(request: Request) -> bool:

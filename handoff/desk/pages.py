@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 
+from conversations import download
+from conversations import repository as record
+from conversations.schemas import Upload
+from handoff.desk import repository as desk_repository
 from handoff.desk import views
-from handoff.desk.edge import CaseId, is_htmx, page, told
-from handoff.desk.parts import Desk, changing, looking, may_open
+from handoff.desk.edge import CaseId, form_of, is_htmx, page, told
+from handoff.desk.parts import Desk, changing, looking, may_open, may_open_one
 from handoff.desk.words import Pages, language_of
 from handoff.staff import SignedIn
 from store import ids
+from store.errors import Invalid, NotFound
 
+TAKES_FILES = re.compile(r"/desk/cases/[0-9]+/reply")
+"""The one path whose requests may be as long as a file."""
+MAX_KEY = 64
 OUTCOMES = (
     "solved", "explained", "redelivery", "compensated", "ticket_continues", "no_response",
 )  # fmt: skip
@@ -48,7 +59,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         if case_id is not None:
             case = desk.handoffs.case(session, case_id)
             may_open(person, case)
-            opened = views.opened(session, case, person)
+            opened = views.opened(session, case, person, desk.handoffs)
         html = pages.render(
             "desk.html",
             language_of(request),
@@ -57,6 +68,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             case=opened,
             key=ids.new_key(),
             outcomes=OUTCOMES,
+            most=desk.files.most,
             **queue_facts(views.queue(session), person.id),
         )
         return page(html, 200, **headers)
@@ -64,7 +76,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
     def thread(session: Session, person: SignedIn, case_id: int) -> views.Opened:
         case = desk.handoffs.case(session, case_id)
         may_open(person, case)
-        return views.opened(session, case, person)
+        return views.opened(session, case, person, desk.handoffs)
 
     def thread_page(
         request: Request, opened: views.Opened, *, sent: bool, **headers: str
@@ -110,20 +122,49 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             return _after(request, session, person, case_id, "case.taken_toast", name=name)
 
     @router.post("/desk/cases/{case_id}/reply")
-    def reply(
-        request: Request,
-        case_id: CaseId,
-        text: Annotated[str, Form()] = "",
-        key: Annotated[str, Form(max_length=64)] = "",
-        csrf: Annotated[str, Form()] = "",
+    async def reply(request: Request, case_id: CaseId) -> Response:
+        """Words, and perhaps a file. It is read only for somebody who is signed in."""
+        await run_in_threadpool(look, request)
+        async with form_of(request, desk.files.most) as form:
+            given = {name: value for name, value in form.items() if isinstance(value, str)}
+            sent = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
+            named = [(file.filename or "", await file.read()) for file in sent if file.size]
+        return await run_in_threadpool(send, request, case_id, given, named)
+
+    def look(request: Request) -> None:
+        with desk.database.read() as session:
+            looking(session, request)
+
+    def send(
+        request: Request, case_id: int, given: dict[str, str], sent: list[tuple[str, bytes]]
     ) -> Response:
+        with desk.database.read() as session:
+            changing(session, request, given.get("csrf", ""))
+        files = tuple(Upload(name, desk.files.keep(data)) for name, data in sent)
+        key = given.get("key") or ids.new_key()
+        if len(key) > MAX_KEY:
+            raise Invalid("a key too long")
         with desk.database.write() as session:
-            person = changing(session, request, csrf)
-            desk.handoffs.reply(session, case_id, person, text, key or ids.new_key())
+            person = changing(session, request, given.get("csrf", ""))
+            desk.handoffs.reply(session, case_id, person, given.get("text", ""), key, files)
             opened = thread(session, person, case_id)
         if not is_htmx(request):
             return RedirectResponse(f"/desk/cases/{case_id}", 303)
         return thread_page(request, opened, sent=True)
+
+    @router.get("/desk/files/{file_id}")
+    def show_file(request: Request, file_id: CaseId) -> Response:
+        """A file, for those who may open a case of its conversation."""
+        with desk.database.read() as session:
+            person = looking(session, request)
+            found = record.attachment(session, file_id)
+            if found is None:
+                raise NotFound(f"file {file_id}")
+            row, message, _ = found
+            if not person.is_supervisor:
+                cases = desk_repository.cases_of(session, message.conversation_id)
+                may_open_one(person, cases)
+        return download.answer(desk.files, row)
 
     @router.post("/desk/cases/{case_id}/note")
     def note(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fastapi import Request
 from sqlalchemy.orm import Session
 
+from conversations.files import Files
 from conversations.texts import Texts
 from handoff import staff
 from handoff.models import Case, CaseState
@@ -30,6 +33,7 @@ class Desk:
     handoffs: Handoffs
     texts: Texts
     live: Live
+    files: Files
     secure_cookies: bool
 
 
@@ -60,6 +64,14 @@ def may_open(person: SignedIn, case: Case) -> None:
     is_open = case.state in (CaseState.WAITING, CaseState.TAKEN)
     if not (is_open or person.is_supervisor or case.staff_id == person.id):
         raise Forbidden(f"case {case.id} has ended")
+
+
+def may_open_one(person: SignedIn, cases: Sequence[Case]) -> None:
+    """What belongs to a conversation concerns who may open any of its cases."""
+    for case in cases:
+        with suppress(Forbidden):
+            return may_open(person, case)
+    raise Forbidden("no case of this conversation")
 
 
 def from_elsewhere(request: Request) -> bool:

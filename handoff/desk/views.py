@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,10 +12,11 @@ from sqlalchemy.orm import Session
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Conversation, Customer, Message
-from conversations.schemas import Attachment, Line
+from conversations.schemas import Capabilities, Line
 from handoff import repository
 from handoff.desk import repository as desk_repository
 from handoff.models import Case, CaseState
+from handoff.service import Handoffs
 from handoff.staff import SignedIn
 
 
@@ -45,29 +45,23 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of the transcript with its files."""
-
-    line: Line
-    attachments: tuple[Attachment, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Opened:
     """One case with its thread, as one person sees it."""
 
     row: Row
-    thread: tuple[Entry, ...]
+    thread: tuple[Line, ...]
     packet: dict[str, Any]
     outcome: str | None
     ended_at: datetime | None
     replies_left: int | None
+    can: Capabilities
     mine: bool
 
     @property
     def version(self) -> str:
         """Changes whenever the thread would look different."""
-        seen = repr([(e.line.id, e.line.delivery) for e in self.thread]) + repr(self.replies_left)
+        lines = [(n.id, n.delivery, [file.state for file in n.attachments]) for n in self.thread]
+        seen = repr(lines) + repr(self.replies_left)
         return hashlib.blake2s(seen.encode(), digest_size=8).hexdigest()
 
     @property
@@ -89,7 +83,7 @@ def queue(session: Session) -> list[Row]:
     ]
 
 
-def opened(session: Session, case: Case, person: SignedIn) -> Opened:
+def opened(session: Session, case: Case, person: SignedIn, handoffs: Handoffs) -> Opened:
     """A case with its thread and packet."""
     conversation = session.get_one(Conversation, case.conversation_id)
     customer = record.customer_of(session, conversation)
@@ -112,24 +106,17 @@ def opened(session: Session, case: Case, person: SignedIn) -> Opened:
         replies_left=None
         if quota is None
         else max(quota - record.sent_since_customer_wrote(session, conversation.id), 0),
+        can=handoffs.capabilities(session, conversation),
         mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
     )
 
 
 def transcript(
     session: Session, conversation: Conversation, names: dict[int, str]
-) -> tuple[Entry, ...]:
+) -> tuple[Line, ...]:
     """All that was said, noted and done, in order."""
     messages = record.messages(session, conversation.id)
-    lines = conversations.lines(session, messages, names)
-    return tuple(
-        Entry(line, _attachments(message)) for line, message in zip(lines, messages, strict=True)
-    )
-
-
-def _attachments(message: Message) -> tuple[Attachment, ...]:
-    files: Sequence[dict[str, Any]] = message.payload.get("attachments", ())
-    return tuple(Attachment(**file) for file in files)
+    return tuple(conversations.lines(session, messages, names))
 
 
 def _row(

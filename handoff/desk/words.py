@@ -84,6 +84,11 @@ class Words:
         )
 
 
+def size(count: int) -> str:
+    """Bytes as people read them: ``34 kB``, ``2.1 MB``."""
+    return f"{count / 1e6:.1f} MB" if count >= 999_500 else f"{max(count // 1000, 1)} kB"
+
+
 def instant(at: datetime | str) -> datetime:
     """An instant from the store, or the ISO 8601 text a packet keeps of it."""
     return datetime.fromisoformat(at) if isinstance(at, str) else at
@@ -121,6 +126,7 @@ class Pages:
         self._templates.filters |= {
             "iso": lambda at: instant(at).isoformat(),
             "past": lambda at: instant(at) < clock.now(),
+            "bytes": size,
             "sum_of": lambda text: sum(text.encode()),
         }
 

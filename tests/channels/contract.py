@@ -12,6 +12,7 @@ knows what the customer's screen shows. What it can be made to suffer is in ``ou
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -23,11 +24,14 @@ import pytest
 
 from bot.channels import outbox
 from bot.channels.base import Channel
-from conversations.models import Delivery
-from conversations.schemas import MAX_TEXT, Button
+from conversations.files import Files
+from conversations.models import Delivery, FileKind, FileState, Gone
+from conversations.schemas import MAX_TEXT, Button, Stored, Upload
 from store import clock
 from store.engine import Database
+from tests import samples
 from tests.channels.house import House, client, until
+from tests.rooms import file_store
 
 HOSTILE = {
     "null bytes": "where\x00is it",
@@ -49,6 +53,11 @@ class Platform(ABC):
     """Of ``rate_limit``, ``server_error``, ``unknown`` (delivered, but the answer was lost),
     ``blocked``, ``hang`` (delivered, and no answer until the service is gone)."""
 
+    gives_files = False
+    """Whether customers send files here."""
+    takes_files = False
+    """Whether files can be sent to customers here."""
+
     @abstractmethod
     def attach(self, house: House) -> Channel:
         """The channel under test, connected to this platform."""
@@ -67,6 +76,20 @@ class Platform(ABC):
     async def unusable(self, http: httpx.AsyncClient) -> list[int]:
         """Statuses of requests nobody can use: broken bodies, unknown kinds, wrong secrets."""
 
+    async def write_file(
+        self, http: httpx.AsyncClient, outside_id: str, data: bytes | None, who: str = "ann"
+    ) -> int:
+        """Deliver a message with a file, ``None``: one that the platform has no more."""
+        raise NotImplementedError
+
+    async def files_shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[bytes]:
+        """The files on this customer's screen that came from us, in order."""
+        raise NotImplementedError
+
+    def break_fetches(self, times: int) -> None:
+        """Fail the next ``times`` fetches of a customer's file."""
+        raise NotImplementedError
+
     def fail(self, outage: str, times: int = 1, wait: timedelta | None = None) -> None:
         """Suffer this at the next ``times`` sends; a rate limit asks for ``wait``."""
         raise NotImplementedError
@@ -78,11 +101,12 @@ class Desk:
     def __init__(self, database: Database, platform: Platform) -> None:
         self.database = database
         self.platform = platform
+        self.files = file_store()
         self._stack = AsyncExitStack()
         self.start()
 
     def start(self) -> None:
-        self.house = House(self.database)
+        self.house = House(self.database, files=self.files)
         self.channel = self.platform.attach(self.house)
         self.house.channels.add(self.channel)
         self.http = client(self.house.app())
@@ -127,6 +151,7 @@ class ChannelContract:
             at(clock.now() + by)
             desk.house.live.wake("inbox")
             desk.house.live.wake("outbox")
+            desk.house.live.wake("files")
 
         return move
 
@@ -341,6 +366,134 @@ class ChannelContract:
         await desk.write("m-000002", "again")
         await desk.settled()
         assert await desk.shown() == ["answer to again"]
+
+    # Files
+
+    async def test_a_customers_file_is_fetched_once_its_message_is_stored(self, desk: Desk) -> None:
+        await self._file_in(desk, samples.PHOTO)
+        (before,) = desk.house.attachments()
+        assert (before.state, before.sha256) == (FileState.FETCHING, None)
+        await desk.work()
+        await desk.settled()
+        (file,) = desk.house.attachments()
+        assert (file.state, file.kind) == (FileState.STORED, FileKind.PHOTO)
+        assert (file.media_type, file.size) == ("image/png", len(samples.PHOTO))
+        assert desk.files.path(file.sha256 or "").read_bytes() == samples.PHOTO
+
+    async def test_a_second_delivery_of_a_file_changes_nothing(self, desk: Desk) -> None:
+        await desk.work()
+        for _ in range(3):
+            await self._file_in(desk, samples.PHOTO)
+            await desk.settled()
+        assert [file.state for file in desk.house.attachments()] == [FileState.STORED]
+
+    async def test_a_fetch_that_fails_is_repeated(self, desk: Desk, later: Later) -> None:
+        self._gives(desk).break_fetches(1)
+        await desk.work()
+        await self._file_in(desk, samples.PHOTO)
+        await until(lambda: desk.house.attachments()[0].last_error)
+        assert desk.house.attachments()[0].state == FileState.FETCHING
+        later(timedelta(minutes=1))
+        await desk.settled()
+        assert desk.house.attachments()[0].state == FileState.STORED
+
+    async def test_a_file_the_platform_has_no_more_is_given_up_visibly(self, desk: Desk) -> None:
+        await desk.work()
+        await self._file_in(desk, None)
+        await desk.settled()
+        (file,) = desk.house.attachments()
+        assert (file.state, file.reason, file.due_at) == (FileState.GONE, Gone.EXPIRED, None)
+
+    async def test_a_file_that_is_not_taken_is_given_up_visibly(self, desk: Desk) -> None:
+        await desk.work()
+        await self._file_in(desk, samples.PROGRAM)
+        await desk.settled()
+        (file,) = desk.house.attachments()
+        assert (file.state, file.reason) == (FileState.GONE, Gone.NOT_ALLOWED)
+
+    async def test_a_worker_killed_while_storing_a_file_leads_to_one_file(
+        self, desk: Desk, later: Later
+    ) -> None:
+        kept = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def keep_and_hang(data: bytes) -> Stored:
+            Files.keep(desk.files, data)
+            loop.call_soon_threadsafe(kept.set)
+            over.wait(20)
+            raise ConnectionAbortedError
+
+        over = threading.Event()
+        desk.files.keep = keep_and_hang  # type: ignore[method-assign]
+        await desk.work()
+        await self._file_in(desk, samples.PHOTO)
+        await asyncio.wait_for(kept.wait(), 10)
+        await desk.kill()
+        over.set()
+        del desk.files.keep
+        desk.start()
+        await desk.work()
+        later(timedelta(minutes=5))
+        await desk.settled()
+        (file,) = desk.house.attachments()
+        assert (file.state, file.attempts) == (FileState.STORED, 2)
+        assert desk.files.path(file.sha256 or "").read_bytes() == samples.PHOTO
+
+    async def test_a_file_arrives_after_its_words(self, desk: Desk) -> None:
+        await self._file_out(desk, "here it is")
+        await desk.settled()
+        assert await desk.shown() == ["answer to hello", "here it is"]
+        assert await desk.platform.files_shown(desk.http) == [samples.PHOTO]
+        assert desk.house.outbox_rows()[-1].state in {Delivery.SENT, Delivery.DELIVERED}
+
+    async def test_a_file_needs_no_words(self, desk: Desk) -> None:
+        await self._file_out(desk, "")
+        await desk.settled()
+        assert await desk.platform.files_shown(desk.http) == [samples.PHOTO]
+        assert [text for text in await desk.shown() if text] == ["answer to hello"]
+
+    async def test_a_rate_limit_on_a_file_is_waited_out(self, desk: Desk, later: Later) -> None:
+        self._can(desk, "rate_limit")
+        await self._file_out(desk, "", "rate_limit")
+        await until(lambda: desk.house.outbox_rows()[-1].last_error)
+        assert await desk.platform.files_shown(desk.http) == []
+        later(timedelta(minutes=2))
+        await desk.settled()
+        assert await desk.platform.files_shown(desk.http) == [samples.PHOTO]
+
+    async def test_a_file_with_unknown_result_never_arrives_twice(
+        self, desk: Desk, later: Later
+    ) -> None:
+        self._can(desk, "unknown")
+        await self._file_out(desk, "", "unknown")
+        await until(lambda: desk.house.outbox_rows()[-1].last_error)
+        later(timedelta(minutes=10))
+        await desk.settled()
+        assert await desk.platform.files_shown(desk.http) == [samples.PHOTO]
+        can = desk.channel.capabilities
+        assert desk.house.outbox_rows()[-1].state == (
+            Delivery.SENT if can.retry_unknown else Delivery.FAILED
+        )
+
+    @staticmethod
+    def _gives(desk: Desk) -> Platform:
+        if not desk.platform.gives_files:
+            pytest.skip("customers send no files here")
+        return desk.platform
+
+    async def _file_in(self, desk: Desk, data: bytes | None) -> None:
+        assert await self._gives(desk).write_file(desk.http, "m-000001", data) < 300
+
+    async def _file_out(self, desk: Desk, words: str, outage: str = "") -> None:
+        """A customer who was answered, and then is sent a picture."""
+        if not desk.platform.takes_files:
+            pytest.skip("no files can be sent here")
+        await self._hello(desk)
+        await desk.settled()
+        if outage:
+            desk.platform.fail(outage)
+        picture = Upload("box.png", desk.files.keep(samples.PHOTO))
+        desk.house.send(desk.house.inbox_rows()[0].conversation_id, words, picture)
 
     @staticmethod
     def _can(desk: Desk, outage: str) -> None:

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from bot.channels.base import Accept, Channel, Part, TryLater, UnknownResult, Unreachable
-from conversations.schemas import Capabilities, Inbound
+from conversations.models import FileKind
+from conversations.schemas import ANY, Capabilities, Inbound, Reference
 from store.errors import Invalid, TooLong
 from tests.channels.contract import Platform
 from tests.channels.house import House, post
@@ -25,7 +26,7 @@ class FakeChannel:
         self._platform = platform
         self._accept = accept
         self.capabilities = Capabilities(
-            max_length=120, unit="utf16", retry_unknown=platform.drops_repeats
+            max_length=120, unit="utf16", files=ANY, retry_unknown=platform.drops_repeats
         )
 
     def router(self) -> APIRouter:
@@ -37,7 +38,10 @@ class FakeChannel:
                 return JSONResponse({}, 401)
             try:
                 body = await request.json()
-                inbound = Inbound("fake", "desk", body["from"], body["id"], body["text"])
+                files = [Reference(FileKind.DOCUMENT, name) for name in body.get("files", ())]
+                inbound = Inbound(
+                    "fake", "desk", body["from"], body["id"], body["text"], attachments=tuple(files)
+                )
             except (ValueError, KeyError, TypeError):
                 return JSONResponse({})  # acknowledged: coming again would not make it better
             try:
@@ -51,15 +55,21 @@ class FakeChannel:
     async def send(self, part: Part) -> str | None:
         return await self._platform.receive(part)
 
+    async def fetch(self, account: str, reference: str, most: int) -> bytes:
+        return self._platform.give(reference)
+
 
 class FakePlatform(Platform):
     """``drops_repeats``: its client shows a part once, however often it is sent."""
 
     outages = frozenset({"rate_limit", "server_error", "unknown", "blocked", "hang"})
+    gives_files = takes_files = True
 
     def __init__(self, *, drops_repeats: bool) -> None:
         self.drops_repeats = drops_repeats
         self.sent: list[Part] = []
+        self.files: dict[str, bytes] = {}
+        self.broken_fetches = 0
         self._script: list[tuple[str, timedelta | None]] = []
 
     def attach(self, house: House) -> Channel:
@@ -91,10 +101,33 @@ class FakePlatform(Platform):
         return await self._post(http, body)
 
     async def shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[str]:
+        return [part.text for part in self._parts(who) if not part.file]
+
+    async def write_file(
+        self, http: httpx.AsyncClient, outside_id: str, data: bytes | None, who: str = "ann"
+    ) -> int:
+        if data is not None:
+            self.files[outside_id] = data
+        body = {"id": outside_id, "from": who, "text": "", "files": [outside_id]}
+        return await self._post(http, body)
+
+    def give(self, reference: str) -> bytes:
+        if self.broken_fetches:
+            self.broken_fetches -= 1
+            raise UnknownResult("read timeout")
+        if reference not in self.files:
+            raise Unreachable("404")
+        return self.files[reference]
+
+    def break_fetches(self, times: int) -> None:
+        self.broken_fetches = times
+
+    async def files_shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[bytes]:
+        return [part.file.path.read_bytes() for part in self._parts(who) if part.file]
+
+    def _parts(self, who: str) -> list[Part]:
         parts = [part for part in self.sent if part.address == who]
-        if self.drops_repeats:
-            parts = list({part.key: part for part in parts}.values())
-        return [part.text for part in parts]
+        return list({p.key: p for p in parts}.values()) if self.drops_repeats else parts
 
     async def unusable(self, http: httpx.AsyncClient) -> list[int]:
         poll = {"id": "m-000009", "from": "ann", "poll": {"question": "?"}}

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from bot.channels.console.channel import ConsoleChannel
+from bot.channels.fetching import FetchLoop
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
@@ -26,14 +27,16 @@ from bot.channels.web.channel import WebChannel
 from bot.channels.web.limits import Limits
 from bot.settings import ROOT
 from conversations import service as conversations
-from conversations.models import Author, Conversation, Inbox, Message, Outbox
-from conversations.schemas import Button, Outbound
+from conversations.files import Files
+from conversations.models import Attachment, Author, Conversation, Inbox, Message, Outbox
+from conversations.schemas import Button, Outbound, Upload
 from conversations.texts import Texts
-from store import clock
+from store import clock, ids
 from store.claims import release
 from store.engine import Database
 from store.errors import CourierError
 from store.live import Live
+from tests.rooms import file_store
 
 TEXTS = Texts(ROOT / "policies" / "texts", ZoneInfo("Asia/Shanghai"))
 SECRET = "the secret of this test's installation"
@@ -53,7 +56,9 @@ async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
 class House:
     """``says`` makes the bot's answers from a text; ``before`` runs first (to wait, to fail)."""
 
-    def __init__(self, database: Database, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, database: Database, *, limits: Limits | None = None, files: Files | None = None
+    ) -> None:
         self.database = database
         self.live = Live(database)
         self.channels = Channels()
@@ -61,8 +66,12 @@ class House:
         self.says: Callable[[str], Says] = lambda text: [(f"answer to {text}", ())]
         self.before: Callable[[Inbox], Awaitable[None]] | None = None
         self.inbox = InboxLoop(database, self.live, self._route)
-        self.outbox = OutboxLoop(database, self.live, self.channels)
-        self.web = WebChannel(database, self.inbox.accept, TEXTS, self.live, limits=limits)
+        self.files = files or file_store()
+        self.outbox = OutboxLoop(database, self.live, self.channels, self.files)
+        self.fetching = FetchLoop(database, self.live, self.channels, self.files)
+        self.web = WebChannel(
+            database, self.inbox.accept, TEXTS, self.live, self.files, limits=limits
+        )
         self.console = ConsoleChannel(database, self.inbox.accept, self.live, SECRET)
         self.channels.add(self.web)
         self.channels.add(self.console)
@@ -89,11 +98,13 @@ class House:
         self.live.start()
         self.inbox.start()
         self.outbox.start()
+        self.fetching.start()
         try:
             yield self
         finally:
             await self.inbox.stop()
             await self.outbox.stop()
+            await self.fetching.stop()
             self.live.stop()
 
     async def _route(self, row: Inbox) -> None:
@@ -132,6 +143,14 @@ class House:
             self.live.after_commit(session, "outbox", f"conversation:{conversation_id}")
             return message.id
 
+    def send(self, conversation_id: int, text: str, *files: Upload) -> None:
+        """An agent sends files, with or without words."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, conversation_id)
+            outbound = Outbound(ids.new_key(), text, files=files)
+            conversations.post(session, conversation, outbound, Author.AGENT)
+            self.live.after_commit(session, "outbox", f"conversation:{conversation_id}")
+
     def inbox_rows(self) -> list[Inbox]:
         with self.database.read() as session:
             return list(session.query(Inbox).order_by(Inbox.id))
@@ -143,8 +162,14 @@ class House:
     def idle(self) -> bool:
         """Nothing falls due any more."""
         with self.database.read() as session:
-            due = session.query(Inbox).filter(Inbox.due_at.is_not(None)).count()
-            return due + session.query(Outbox).filter(Outbox.due_at.is_not(None)).count() == 0
+            return not any(
+                session.query(table).filter(table.due_at.is_not(None)).count()
+                for table in (Inbox, Outbox, Attachment)
+            )
+
+    def attachments(self) -> list[Attachment]:
+        with self.database.read() as session:
+            return list(session.query(Attachment).order_by(Attachment.id))
 
     def record(self) -> list[tuple[str, str]]:
         """(author, text) of everything said, in the record's order."""

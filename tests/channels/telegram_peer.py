@@ -18,13 +18,16 @@ from typing import Any, TypeVar
 
 import pytest
 from aiohttp import web
-from lo_bot_api_emulator import LoBotApiEmulator
+from lo_bot_api_emulator import ApiRefusal, LoBotApiEmulator
 
 from bot.settings import ROOT
 
 TOKEN = "7000001:AAsynthetic-token-of-no-bot-at-all"
 ACCOUNT = "7000001"
 SPEC = ROOT.parent / "shared" / "data" / "telegram-bot-api.json"
+FETCHED = 20 * 1024 * 1024
+"""Bytes of a file that a bot may fetch."""
+MOVED = "Bad Request: group chat was upgraded to a supergroup chat"
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -45,6 +48,10 @@ class Peer:
         self.calls: list[Call] = []
         self.faults: list[str] = []
         self.chats: dict[int, list[str]] = {}
+        self.files: dict[int, list[tuple[str, bytes]]] = {}
+        self.broken_fetches = 0
+        self._emulators_read = self.emulator.read_request
+        self.emulator.read_request = self._read
         self.address = ""
         self.script: list[tuple[str, timedelta | None]] = []
         self.moved: dict[int, int] = {}
@@ -65,6 +72,10 @@ class Peer:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something in the platform's own thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def holds(self, file_id: str, data: bytes) -> None:
+        """Somebody sent this file: it can be fetched by its id."""
+        self.emulator.assets[file_id] = {"data": data, "size": len(data)}
 
     async def arrives(self, update: dict[str, Any]) -> int:
         """An update comes to the platform, which delivers it or waits to be asked."""
@@ -98,20 +109,45 @@ class Peer:
     @web.middleware
     async def _door(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         method = request.match_info.get("method", "")
-        fields = {name: _value(value) for name, value in (await request.post()).items()}
-        self.calls.append(Call(method, fields))
-        self.faults += self.broken_rules(method, fields)
+        if method in {"", "getFile"} and self.broken_fetches:
+            self.broken_fetches -= 1
+            return web.Response(status=502, text="<html>Bad Gateway</html>")
+        if not method:  # the bytes of a file
+            return await handler(request)
+        upload = request.content_type.startswith("multipart/")
+        if not upload:
+            fields = self._note(method, dict(await request.post()))
+            held = self.emulator.assets.get(fields.get("file_id"), {})
+            if method == "getFile" and held.get("size", 0) > FETCHED:
+                return _refusal(400, "Bad Request: file is too big")
         if request.match_info.get("token") != TOKEN:
             return _refusal(401, "Unauthorized")
-        if method != "sendMessage":
+        if not upload and method != "sendMessage":
             return await handler(request)
-        chat = int(fields["chat_id"])
-        if chat in self.moved:
-            return _refusal(
-                400,
-                "Bad Request: group chat was upgraded to a supergroup chat",
-                migrate_to_chat_id=self.moved[chat],
-            )
+        return await self._send(request, method, handler)
+
+    def _note(self, method: str, given: dict[str, Any]) -> dict[str, Any]:
+        fields = {name: _value(value) for name, value in given.items()}
+        self.calls.append(Call(method, fields))
+        self.faults += self.broken_rules(method, fields)
+        return fields
+
+    async def _read(self, request: web.Request) -> Any:
+        """The emulator reads an upload once: what it reads is noted on the way."""
+        fields, uploads = await self._emulators_read(request)
+        if uploads:
+            self._note(request.match_info["method"], {**fields, **uploads})
+            moved = self.moved.get(int(fields["chat_id"]))
+            if moved is not None:
+                raise ApiRefusal(MOVED, 400, {"migrate_to_chat_id": moved})
+        return fields, uploads
+
+    async def _send(
+        self, request: web.Request, method: str, handler: Handler
+    ) -> web.StreamResponse:
+        known = 0 if method != "sendMessage" else int(self.calls[-1].fields["chat_id"])
+        if known in self.moved:
+            return _refusal(400, MOVED, migrate_to_chat_id=self.moved[known])
         outage, wait = self.script.pop(0) if self.script else ("", None)
         match outage:
             case "rate_limit":
@@ -123,13 +159,21 @@ class Peer:
                 return _refusal(403, "Forbidden: bot was blocked by the user")
         answer = await handler(request)
         if answer.status == 200:
-            self.chats.setdefault(chat, []).append(str(fields["text"]))
+            self._show(self.calls[-1])
         if outage == "unknown":
             assert request.transport is not None
             request.transport.close()
         if outage == "hang":
             await self._gone.wait()
         return answer
+
+    def _show(self, call: Call) -> None:
+        chat = int(call.fields["chat_id"])
+        if call.method == "sendMessage":
+            self.chats.setdefault(chat, []).append(str(call.fields["text"]))
+        else:
+            kind = call.method.removeprefix("send").lower()
+            self.files.setdefault(chat, []).append((kind, call.fields[kind]["data"]))
 
     def broken_rules(self, method: str, fields: dict[str, Any]) -> list[str]:
         """What Telegram's own list says against a request."""
@@ -160,7 +204,9 @@ def peer() -> Iterator[Peer]:
 
 
 def _value(value: Any) -> Any:
-    """A form's field as the server binds it: JSON where it is JSON."""
+    """A form's field as the server binds it: JSON where it is JSON, a file as it is."""
+    if isinstance(value, dict):
+        return value
     try:
         return json.loads(value)
     except ValueError:
@@ -168,6 +214,8 @@ def _value(value: Any) -> Any:
 
 
 def _is(value: Any, kind: str) -> bool:
+    if isinstance(value, dict) and "data" in value:
+        return kind == "InputFile"
     match kind:
         case "Integer":
             return isinstance(value, int) and not isinstance(value, bool)

@@ -15,19 +15,19 @@ from bot.channels.telegram.convert import (
     button_id,
     read,
 )
-from conversations.models import Kind
+from conversations.models import FileKind, Kind
 from tests.channels.house import TEXTS
 from tests.channels.test_telegram import message, press
 
 FILE = {"file_id": "f", "file_unique_id": "u"}
-MEDIA: dict[str, tuple[dict[str, Any], Kind, str, str]] = {
+MEDIA: dict[str, tuple[dict[str, Any], Kind, str, FileKind]] = {
     "audio": ({"audio": {**FILE, "duration": 1, "mime_type": "audio/mpeg"}},
-              Kind.VOICE, "[audio]", "audio/mpeg"),
+              Kind.VOICE, "[audio]", FileKind.VOICE),
     "round video": ({"video_note": {**FILE, "duration": 1, "length": 1}},
-                    Kind.FILE, "[video]", "video/mp4"),
+                    Kind.FILE, "[video]", FileKind.VIDEO),
     "animation": ({"animation": {**FILE, "duration": 1, "width": 1, "height": 1},
-                   "document": {**FILE}}, Kind.TEXT, "[animation]", "application/octet-stream"),
-    "nameless file": ({"document": {**FILE}}, Kind.FILE, "[file] ", "application/octet-stream"),
+                   "document": {**FILE}}, Kind.FILE, "[animation]", FileKind.VIDEO),
+    "nameless file": ({"document": {**FILE}}, Kind.FILE, "[file] ", FileKind.DOCUMENT),
 }  # fmt: skip
 
 
@@ -42,13 +42,15 @@ def received(**content: Any) -> Received:
 
 
 @pytest.mark.parametrize("name", MEDIA)
-def test_a_file_has_kind_label_and_address(name: str) -> None:
-    content, kind, text, media_type = MEDIA[name]
+def test_a_file_has_kind_label_and_reference(name: str) -> None:
+    content, kind, text, shown_as = MEDIA[name]
     found = received(**content)
     assert (found.inbound.kind, found.inbound.text) == (kind, text)
     assert found.polite is not None
     (file,) = found.inbound.attachments
-    assert (file.media_type, file.address) == (media_type, "telegram:f")
+    assert (file.kind, file.id) == (shown_as, "f")
+    assert file.seconds == (None if name == "nameless file" else 1)
+    assert found.inbound.label == text
 
 
 def test_a_message_is_told_apart_by_chat_and_number() -> None:

@@ -26,6 +26,8 @@ class WebPlatform(Platform):
     def __init__(self) -> None:
         self._cookies: dict[str, str] = {}
 
+    takes_files = True
+
     def attach(self, house: House) -> Channel:
         return house.web
 
@@ -38,6 +40,15 @@ class WebPlatform(Platform):
     async def shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[str]:
         reply = await http.get("/chat/history", headers=await self._headers(http, who))
         return [m["text"] for m in reply.json()["messages"] if m["author"] != "customer"]
+
+    async def files_shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[bytes]:
+        headers = await self._headers(http, who)
+        found = (await http.get("/chat/history", headers=headers)).json()["messages"]
+        return [
+            (await http.get(file["address"], headers=headers)).content
+            for message in found
+            for file in message["files"]
+        ]
 
     async def unusable(self, http: httpx.AsyncClient) -> list[int]:
         cookie = await self._headers(http, "ann")

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.utils import WeChatSigner
 
@@ -44,16 +45,28 @@ class WeChatApi:
         self.asked: list[dict[str, Any]] = []
         self.script: list[dict[str, Any] | str | int] = []
         self.left: Counter[str] = Counter()
+        self.media: dict[str, bytes] = {}
+        self.uploads: list[tuple[str, str]] = []
+        self.broken_fetches = 0
         self.app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self.app.post("/cgi-bin/stable_token")(self._token)
         self.app.get("/cgi-bin/token")(self._old_token)
         self.app.post("/cgi-bin/message/custom/send")(self._send)
+        self.app.post("/cgi-bin/media/upload")(self._upload)
+        self.app.get("/cgi-bin/media/get")(self._get)
+        self.app.get("/elsewhere/{media_id}")(self._video)
 
     def client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app))
 
     def texts(self, who: str) -> list[str]:
-        return [body["text"]["content"] for body in self.sent if body["touser"] == who]
+        mine = [body for body in self.sent if body["touser"] == who]
+        return [body["text"]["content"] for body in mine if body["msgtype"] == "text"]
+
+    def files(self, who: str) -> list[bytes]:
+        mine = [body for body in self.sent if body["touser"] == who]
+        shown = [body[body["msgtype"]]["media_id"] for body in mine if body["msgtype"] != "text"]
+        return [self.media[media_id] for media_id in shown]
 
     def make_tokens_void(self) -> None:
         self.tokens.append("")
@@ -73,6 +86,37 @@ class WeChatApi:
         self.tokens.append(f"token-{len(self.tokens)}")
         return JSONResponse({"access_token": self.tokens[-1], "expires_in": 7200})
 
+    async def _upload(self, request: Request, type: str) -> JSONResponse:
+        if request.query_params.get("access_token") != self.tokens[-1]:
+            return JSONResponse({"errcode": 42001, "errmsg": "access_token expired"})
+        async with request.form() as form:
+            media = form["media"]
+            assert isinstance(media, UploadFile)
+            data = await media.read()
+            self.uploads.append((type, media.filename or ""))
+        if type not in {"image", "voice", "video", "thumb"}:
+            return JSONResponse({"errcode": 40004, "errmsg": "invalid media type"})
+        media_id = f"media-{len(self.media)}"
+        self.media[media_id] = data
+        return JSONResponse({"type": type, "media_id": media_id, "created_at": 1380000000})
+
+    async def _get(self, request: Request, media_id: str) -> Response:
+        if self.broken_fetches:
+            self.broken_fetches -= 1
+            return JSONResponse({"errcode": -1, "errmsg": "system error"})
+        if request.query_params.get("access_token") != self.tokens[-1]:
+            return JSONResponse({"errcode": 40001, "errmsg": "invalid credential"})
+        if media_id not in self.media:
+            return JSONResponse({"errcode": 40007, "errmsg": "invalid media_id"})
+        if media_id.startswith("video"):
+            return Response(
+                json.dumps({"video_url": f"{API}/elsewhere/{media_id}"}), media_type="text/plain"
+            )
+        return Response(self.media[media_id], media_type="image/jpeg")
+
+    async def _video(self, media_id: str) -> Response:
+        return Response(self.media[media_id], media_type="video/mp4")
+
     async def _send(self, request: Request) -> Response:
         await asyncio.sleep(0)
         if request.query_params.get("access_token") != self.tokens[-1]:
@@ -84,7 +128,7 @@ class WeChatApi:
             return JSONResponse(step)
         if isinstance(step, int):
             return Response(status_code=429, headers={"retry-after": str(step)})
-        if len(body["text"]["content"].encode()) > MAX_BYTES:
+        if body["msgtype"] == "text" and len(body["text"]["content"].encode()) > MAX_BYTES:
             return JSONResponse({"errcode": 45002, "errmsg": "content size out of limit"})
         if self.left[body["touser"]] <= 0:
             return JSONResponse({"errcode": 45047, "errmsg": "out of response count limit"})
@@ -102,6 +146,7 @@ class WeChatPlatform(Platform):
     """Pushes in safe mode, signed and encrypted by wechatpy; or plain ones."""
 
     outages = frozenset({"rate_limit", "server_error", "unknown", "blocked", "hang"})
+    gives_files = takes_files = True
 
     def __init__(self, account: Account = SAFE) -> None:
         self.account = account
@@ -149,6 +194,20 @@ class WeChatPlatform(Platform):
 
     async def shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[str]:
         return self.api.texts(who)
+
+    async def write_file(
+        self, http: httpx.AsyncClient, outside_id: str, data: bytes | None, who: str = "ann"
+    ) -> int:
+        if data is not None:
+            self.api.media[f"in-{outside_id}"] = data
+        tags = f"<MsgType>image</MsgType><MediaId>in-{outside_id}</MediaId>"
+        return (await self.push(http, f"{tags}<MsgId>{outside_id}</MsgId>", who)).status_code
+
+    async def files_shown(self, http: httpx.AsyncClient, who: str = "ann") -> list[bytes]:
+        return self.api.files(who)
+
+    def break_fetches(self, times: int) -> None:
+        self.api.broken_fetches = times
 
     async def unusable(self, http: httpx.AsyncClient) -> list[int]:
         stamp = "1409659813"

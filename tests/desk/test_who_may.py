@@ -46,6 +46,10 @@ def ways() -> list[Way]:
     for path in (page, page + "/thread", api, api + "/packet"):
         found += [Way("GET", path, case, (200, 200, 200)) for case in ("waiting", "taken")]
         found.append(Way("GET", path, "ended", (200, 403, 200)))
+    found += [
+        Way("GET", "/desk/files/{file_id}", case, (200,) * 3) for case in ("waiting", "taken")
+    ]
+    found.append(Way("GET", "/desk/files/{file_id}", "ended", (200, 403, 200)))
     for root, done in ((page, 303), (api, 200)):
         found += [
             Way("POST", root + "/take", "waiting", (done, done, done)),
@@ -88,6 +92,8 @@ def address(world: World, way: Way) -> str:
         return way.path
     case_id = case_in(world, way.case)
     path = way.path.replace("{case_id}", str(case_id))
+    if "{file_id}" in path:
+        path = path.replace("{file_id}", str(world.photo_beside(case_id)))
     if "{key}" in path:
         path = path.replace("{key}", world.key_of(case_id))
     return f"{path}?case={case_id}" if path == "/desk/live" else path

@@ -21,9 +21,11 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
+from bot.channels.wechat import media
+from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Conversation
-from conversations.schemas import Button, Capabilities, Inbound, Outbound
+from conversations.models import Author, Conversation, Customer, FileKind, Kind
+from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
 from handoff.desk.parts import COOKIE
@@ -37,6 +39,8 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
+from tests.rooms import file_store
+from tests.samples import PHOTO
 from tickets.models import Urgency
 from tickets.routing import Routing
 from tickets.service import Tickets
@@ -105,6 +109,25 @@ class World:
         """A customer who wrote ``text`` and waits; returns the case's id."""
         return self.hand_over(self.say(who, text), **request)
 
+    def photo_beside(self, case_id: int, data: bytes = PHOTO, name: str = "box.png") -> int:
+        """A file that the customer of a case sent, stored; the file's id."""
+        stored = self.desk.files.keep(data)
+        with self.database.write() as session:
+            case = session.get_one(Case, case_id)
+            conversation = session.get_one(Conversation, case.conversation_id)
+            customer = session.get_one(Customer, conversation.customer_id)
+            row, _ = conversations.receive(
+                session,
+                Inbound(
+                    customer.channel, customer.account, customer.address, new_key(), "[图片]",
+                    kind=Kind.IMAGE, label="[图片]",
+                    attachments=(Reference(FileKind.PHOTO, name=name, stored=stored),),
+                ),
+            )  # fmt: skip
+            self.desk.live.after_commit(session, f"conversation:{row.conversation_id}")
+            (file,) = record.attachments(session, [row.message_id])
+            return file.id
+
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:
             return session.get_one(Case, case_id)
@@ -152,11 +175,11 @@ def build(database: Database) -> World:
     texts, urgency, routing = policies()
     live = Live(database)
     can = {
-        "web": Capabilities(buttons=True, typing=True, images=True),
-        "wechat": Capabilities(max_length=600, reply_quota=5),
+        "web": Capabilities(buttons=True, typing=True, files=ANY),
+        "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
     handoffs = Handoffs(texts, urgency, routing, lambda name: can.get(name, Capabilities()), live)
-    desk = Desk(database, handoffs, texts, live, secure_cookies=False)
+    desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False)
     app = FastAPI()
     app.include_router(router(desk))
     app.mount("/static/desk", StaticFiles(directory=STATIC))

@@ -14,7 +14,7 @@ from bot.channels.base import Accept, Part
 from bot.channels.console import tokens
 from bot.channels.console.service import Answers, answers
 from bot.channels.web import schemas
-from conversations.schemas import Capabilities, Inbound
+from conversations.schemas import ANY, Capabilities, Inbound
 from store.engine import Database
 from store.errors import Invalid
 from store.live import Live
@@ -51,7 +51,7 @@ class ConsoleChannel:
     @property
     def capabilities(self) -> Capabilities:
         # The terminal reads whole messages from the record, by id.
-        return Capabilities(buttons=True, max_length=100_000, retry_unknown=True)
+        return Capabilities(buttons=True, max_length=100_000, files=ANY, retry_unknown=True)
 
     async def send(self, part: Part) -> str | None:
         """Nothing leaves the house: the terminal's waiting request is woken when it is noted."""

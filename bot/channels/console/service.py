@@ -94,6 +94,7 @@ def _answer(words: Words) -> dict[str, Any]:
         "id": words.id,
         "text": words.text,
         "buttons": [{"title": b.title, "say": b.say} for b in words.buttons],
+        "files": [file.name or file.kind for file in words.files],
         "author": words.author,
         "name": words.name,
     }

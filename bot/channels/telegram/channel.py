@@ -14,7 +14,7 @@ from telegram import Update
 
 from bot.channels.base import Accept, Part, TryLater, Unreachable
 from bot.channels.telegram import polling, records, webhook
-from bot.channels.telegram.client import Client, Moved
+from bot.channels.telegram.client import MOST, Client, Moved
 from bot.channels.telegram.convert import (
     NAME,
     UNREADABLE,
@@ -78,7 +78,9 @@ class TelegramChannel:
     @property
     def capabilities(self) -> Capabilities:
         # Telegram shows a repeated send twice: an unknown result is never repeated.
-        return Capabilities(buttons=True, max_length=4096, unit="utf16", typing=True)
+        return Capabilities(
+            buttons=True, max_length=4096, unit="utf16", typing=True, files={"*": MOST}
+        )
 
     def router(self) -> APIRouter:
         """The webhook's route, if deliveries are asked for; the router's life is the channel's."""
@@ -89,20 +91,33 @@ class TelegramChannel:
 
     async def send(self, part: Part) -> str | None:
         """Send one part at Telegram's pace; the message's number in its chat."""
-        if part.account != self._client.account:
-            raise Unreachable("this chat belongs to another bot than the one switched on")
+        self._check(part.account)
         chat = int(part.address)
         await asyncio.sleep(self._pace.book(chat))
-        buttons = [(b.title, button_id(part.message_id, n)) for n, b in enumerate(part.buttons)]
         try:
-            return await self._client.say(chat, part.text, buttons)
+            return await self._deliver(chat, part)
         except Moved as moved:
             await asyncio.to_thread(self._rename, Renamed(part.address, str(moved.chat)))
-            return await self._client.say(moved.chat, part.text, buttons)
+            return await self._deliver(moved.chat, part)
         except TryLater as error:
             if error.after is not None:
                 self._pace.hold(chat, error.after)
             raise
+
+    async def _deliver(self, chat: int, part: Part) -> str:
+        if part.file is not None:
+            return await self._client.send_file(chat, part.file)
+        buttons = [(b.title, button_id(part.message_id, n)) for n, b in enumerate(part.buttons)]
+        return await self._client.say(chat, part.text, buttons)
+
+    async def fetch(self, account: str, reference: str, most: int) -> bytes:
+        """A customer's file by Telegram's file id, which stays valid."""
+        self._check(account)
+        return await self._client.fetch(reference, most)
+
+    def _check(self, account: str) -> None:
+        if account != self._client.account:
+            raise Unreachable("this chat belongs to another bot than the one switched on")
 
     async def take(self, update: Update) -> None:
         """Store what an update says; when it returns, the update may be confirmed."""
@@ -179,6 +194,7 @@ class TelegramChannel:
                     row, new, answered = records.keep(session, inbound, polite, once)
                     if new:
                         topics = ["queue", f"conversation:{row.conversation_id}"]
+                        topics += ["files"] if inbound.attachments else []
                         self._live.after_commit(session, *topics, *["outbox"] * answered)
                 return
             except IntegrityError:

@@ -5,6 +5,7 @@ ExtBot is never ``initialize()``d: its refusal would carry the token in the exce
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import warnings
 from collections.abc import Awaitable, Sequence
@@ -27,13 +28,27 @@ from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
 from telegram.warnings import PTBDeprecationWarning
 
-from bot.channels.base import SendFailed, TryLater, UnknownResult, Unreachable
+from bot.channels.base import File, SendFailed, TryLater, UnknownResult, Unreachable
+from store.errors import FileTooBig
 
 KINDS = ("message", "edited_message", "callback_query")
 """The updates we ask for."""
 
 TELEGRAM = "https://api.telegram.org"
 POLL_SECONDS = 25
+MOST = 50_000_000
+"""Bytes of a file that a bot may send; of a photo PHOTO_MOST. It may fetch up to 20 MB."""
+PHOTO_MOST = 10_000_000
+_SENT_AS = {
+    "image/jpeg": "photo",
+    "image/png": "photo",
+    "image/webp": "photo",
+    "audio/ogg": "voice",
+    "audio/mpeg": "voice",
+    "audio/mp4": "voice",
+    "video/mp4": "video",
+}
+"""What Telegram shows as more than a document (https://core.telegram.org/bots/api#sendvoice)."""
 CHATTY = ("httpx", "telegram.Bot", "telegram.ext.ExtBot", "telegram.request.HTTPXRequest")
 """Loggers that see an address or an answer. A filter works on its own logger only, not below it."""
 
@@ -103,6 +118,33 @@ class Client:
             )
         )
         return str(sent.message_id)
+
+    async def send_file(self, chat: int, file: File) -> str:
+        """Send a file as what Telegram can show of it, else as a document. The message's id."""
+        data = await asyncio.to_thread(file.path.read_bytes)
+        match _SENT_AS.get(file.media_type):
+            case "photo" if file.size <= PHOTO_MOST:
+                call = self._bot.send_photo(chat, data, filename=file.file_name)
+            case "voice":
+                call = self._bot.send_voice(chat, data, filename=file.file_name)
+            case "video":
+                call = self._bot.send_video(chat, data, filename=file.file_name)
+            case _:
+                call = self._bot.send_document(chat, data, filename=file.file_name)
+        return str((await self._sorted(call)).message_id)
+
+    async def fetch(self, file_id: str, most: int) -> bytes:
+        """The bytes of a file that somebody sent to the bot. FileTooBig above ``most`` bytes, and
+        above the 20 MB that Telegram lets a bot have."""
+        try:
+            found = await self._sorted(self._bot.get_file(file_id))
+        except Unreachable as error:
+            if "too big" in str(error):
+                raise FileTooBig(str(error)) from None
+            raise
+        if found.file_size and found.file_size > most:
+            raise FileTooBig("file too big", limit=most)
+        return bytes(await self._sorted(found.download_as_bytearray()))
 
     async def typing(self, chat: int) -> None:
         await self._courtesy(self._bot.send_chat_action(chat, ChatAction.TYPING))

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from telegram import CallbackQuery, Message, Update, User
+from telegram import CallbackQuery, Message, TelegramObject, Update, User
 
-from conversations.models import Kind
-from conversations.schemas import Attachment, Inbound
+from conversations.models import FileKind, Kind
+from conversations.schemas import Inbound, Reference
 from conversations.service import clean
 from conversations.texts import Texts
 
@@ -92,7 +92,7 @@ def to_inbound(message: Message, account: str, texts: Texts) -> Received | None:
         return None
     if _START.fullmatch(words):
         words = texts.say(language, "telegram.start")
-    said = words
+    said, shown = words, ""
     if label is not None and label != "words":
         shown = texts.say(language, f"telegram.kinds.{label}", **facts)
         words = f"{shown}\n{words}" if words else shown
@@ -111,6 +111,7 @@ def to_inbound(message: Message, account: str, texts: Texts) -> Received | None:
             language=language,
             sent_at=message.date,
             attachments=tuple(_files(message)),
+            label=shown,
         ),
         polite=None if clean(said) else polite,
         once=f"{NAME}:{account}:album:{album}" if album else None,
@@ -173,7 +174,7 @@ def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, 
     if message.video or message.video_note:
         return Kind.FILE, "video", "telegram.got_file", {}
     if message.animation:
-        return Kind.TEXT, "animation", "telegram.say_in_words", {}
+        return Kind.FILE, "animation", "telegram.say_in_words", {}
     if message.document:
         name = clean(str(message.document.file_name or ""))[:128]
         return Kind.FILE, "document", "telegram.got_file", {"name": name}
@@ -195,30 +196,28 @@ def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, 
     return Kind.TEXT, None, None, {}
 
 
-def _files(message: Message) -> Iterator[Attachment]:
+def _files(message: Message) -> Iterator[Reference]:
     """The file beside a message, by Telegram's file id; of a photo its largest size."""
     if message.photo:
-        photo = message.photo[-1]
-        yield Attachment("photo.jpg", "image/jpeg", photo.file_size or 0, _at(photo.file_id))
-    elif message.voice:
-        media = message.voice.mime_type or "audio/ogg"
-        yield Attachment(
-            "voice.ogg", media, message.voice.file_size or 0, _at(message.voice.file_id)
-        )
-    elif message.video_note:
-        note = message.video_note
-        yield Attachment("video.mp4", "video/mp4", note.file_size or 0, _at(note.file_id))
-    elif found := message.document or message.video or message.audio:
-        yield Attachment(
-            clean(str(found.file_name or ""))[:128] or "file",
-            clean(str(found.mime_type or ""))[:128] or "application/octet-stream",
-            int(found.file_size or 0),
-            _at(found.file_id),
-        )
+        yield _reference(FileKind.PHOTO, message.photo[-1])
+    elif voice := message.voice or message.audio:
+        yield _reference(FileKind.VOICE, voice)
+    elif video := message.video or message.video_note or message.animation:
+        yield _reference(FileKind.VIDEO, video)
+    elif message.document:
+        yield _reference(FileKind.DOCUMENT, message.document)
 
 
-def _at(file_id: str) -> str:
-    return f"{NAME}:{file_id}"
+def _reference(kind: FileKind, file: TelegramObject) -> Reference:
+    """What all of Telegram's kinds of files tell, if they do."""
+    told = file.to_dict()
+    return Reference(
+        kind,
+        str(told["file_id"]),
+        name=str(told.get("file_name") or ""),
+        size=int(told["file_size"]) if told.get("file_size") else None,
+        seconds=int(told["duration"]) if told.get("duration") else None,
+    )
 
 
 def _name(user: User | None) -> str | None:

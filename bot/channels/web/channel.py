@@ -9,7 +9,8 @@ from bot.channels.web import routes
 from bot.channels.web.limits import Limits
 from bot.channels.web.page import Page
 from bot.channels.web.stream import Streams
-from conversations.schemas import Capabilities
+from conversations.files import Files
+from conversations.schemas import ANY, Capabilities
 from conversations.texts import Texts
 from store.engine import Database
 from store.live import Live
@@ -27,6 +28,7 @@ class WebChannel:
         accept: Accept,
         texts: Texts,
         live: Live,
+        files: Files,
         *,
         secure_cookies: bool = False,
         limits: Limits | None = None,
@@ -37,6 +39,7 @@ class WebChannel:
             database=database,
             accept=accept,
             live=live,
+            files=files,
             page=Page(texts),
             streams=Streams(database, live, NAME, ACCOUNT),
             limits=limits or Limits(),
@@ -51,7 +54,12 @@ class WebChannel:
     def capabilities(self) -> Capabilities:
         # The page reads whole messages from the record and drops repeats by their id.
         return Capabilities(
-            buttons=True, max_length=100_000, typing=True, receipts=True, retry_unknown=True
+            buttons=True,
+            max_length=100_000,
+            typing=True,
+            receipts=True,
+            files=ANY,
+            retry_unknown=True,
         )
 
     def router(self) -> APIRouter:

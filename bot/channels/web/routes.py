@@ -18,8 +18,13 @@ from bot.channels.web import schemas, visitors
 from bot.channels.web.limits import Buckets, Limits, Slots
 from bot.channels.web.page import Page
 from bot.channels.web.stream import BEAT_SECONDS, Streams, beat, topic
+from conversations import download
+from conversations import repository as record
+from conversations.files import Files
+from conversations.models import Attachment, Audience
 from conversations.schemas import Inbound
 from store.engine import Database
+from store.errors import NotFound
 from store.live import Live
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -34,6 +39,7 @@ class Web:
     database: Database
     accept: Accept
     live: Live
+    files: Files
     page: Page
     streams: Streams
     limits: Limits
@@ -123,6 +129,14 @@ def router(web: Web) -> APIRouter:
         }
         return JSONResponse(answer, headers=NO_STORE)
 
+    @routes.get("/chat/files/{number}")
+    async def file(number: str, request: Request) -> Response:
+        """A file of the visitor's own conversation; for anybody else there is none."""
+        requests.take(visitors.network_address(request))
+        address = visitors.require(request)
+        row = await asyncio.to_thread(_own_file, web, address, schemas.message_id(number) or 0)
+        return download.answer(web.files, row)
+
     @routes.get("/chat/events")
     async def events(request: Request) -> Response:
         network = visitors.network_address(request)
@@ -175,6 +189,17 @@ class _Stream(EventSourceResponse):
 def _prefix(address: str) -> str:
     """Ids made by a page are its visitor's own: nobody can use up or ask for another's."""
     return f"{address}:"
+
+
+def _own_file(web: Web, address: str, number: int) -> Attachment:
+    with web.database.read() as session:
+        found = record.attachment(session, number) if number <= schemas.MAX_ROW else None
+        if found is not None:
+            row, message, customer = found
+            who = (customer.channel, customer.account, customer.address)
+            if who == (web.name, web.account, address) and message.audience == Audience.EVERYONE:
+                return row
+    raise NotFound("no such file")
 
 
 def _delivered(web: Web, address: str, up_to: int) -> None:

@@ -9,12 +9,15 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.channels.reading import State, Words
+from conversations.models import FileState
 from store.errors import Invalid, TooLong
 
 MAX_BODY = 64_000
 """Bytes of a request: a message of the longest kind is 16,000 bytes, escaped 24,000."""
 
 MAX_ID = 2**63 - 1
+MAX_ROW = 2**31 - 1
+"""The largest id a table has; PostgreSQL refuses to look for more."""
 
 
 class _Body(BaseModel):
@@ -75,6 +78,15 @@ def message(words: Words, own_prefix: str) -> dict[str, Any]:
         "name": words.name,
         "text": words.text,
         "buttons": [{"title": b.title, "say": b.say} for b in words.buttons],
+        "files": [
+            {
+                "kind": file.kind if file.shown else "document",
+                "name": file.name,
+                "size": file.size,
+                "address": f"/chat/files/{file.id}" if file.state == FileState.STORED else None,
+            }
+            for file in words.files
+        ],
         "at": words.at.isoformat(),
     }
 

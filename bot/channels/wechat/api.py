@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,8 +16,11 @@ from typing import Any
 import httpx
 
 from bot.channels.base import TryLater, UnknownResult
+from store.errors import FileTooBig
 
 SECONDS = 10.0
+MAX_ANSWER = 1_000_000
+_WORDS = ("application/json", "text/plain")
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 
@@ -57,24 +62,46 @@ class Api:
         # Written by hand: WeChat shows an escaped letter to the customer as its escape.
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {"content-type": "application/json; charset=utf-8"}
-        try:
-            response = await self._http().post(
-                self._base + path, content=content, params=query, headers=headers
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise TryLater(type(error).__name__) from error
-        except httpx.HTTPError as error:
-            raise UnknownResult(type(error).__name__) from error
-        if response.status_code in (_TOO_MANY, _UNAVAILABLE):
-            raise TryLater(f"HTTP {response.status_code}", after=_wait(response))
-        if response.status_code != httpx.codes.OK:
-            raise UnknownResult(f"HTTP {response.status_code}")
-        return _reply(response)
+        async with self._ask("POST", path, query, content=content, headers=headers) as response:
+            return _reply(await _body(response))
+
+    async def upload(self, path: str, name: str, data: bytes, **query: str) -> Reply:
+        """Post a file as the form's field ``media``. Raises as ``post`` does."""
+        async with self._ask("POST", path, query, files={"media": (name, data)}) as response:
+            return _reply(await _body(response))
+
+    async def download(self, path: str, most: int, **query: str) -> Reply | bytes:
+        """The bytes that ``path`` gives, or its answer in words. FileTooBig above ``most``.
+
+        ``path`` may be a whole address: a video's lies elsewhere.
+        """
+        async with self._ask("GET", path, query) as response:
+            kind = response.headers.get("content-type", "")
+            body = await _body(response, most)
+        return _reply(body) if kind.startswith(_WORDS) else body
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, path: str, query: dict[str, str], **sent: Any
+    ) -> AsyncIterator[httpx.Response]:
+        """An answer whose body is still to be read; failures sorted as the outbox knows them."""
+        url = path if path.startswith(("http://", "https://")) else self._base + path
+        try:
+            async with self._http().stream(method, url, params=query, **sent) as response:
+                if response.status_code in (_TOO_MANY, _UNAVAILABLE):
+                    raise TryLater(f"HTTP {response.status_code}", after=_wait(response))
+                if response.status_code != httpx.codes.OK:
+                    raise UnknownResult(f"HTTP {response.status_code}")
+                yield response
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TryLater(type(error).__name__) from error
+        except httpx.HTTPError as error:
+            raise UnknownResult(type(error).__name__) from error
 
     def _http(self) -> httpx.AsyncClient:
         """The connections, opened inside the loop that uses them."""
@@ -83,9 +110,19 @@ class Api:
         return self._client
 
 
-def _reply(response: httpx.Response) -> Reply:
+async def _body(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
+    """FileTooBig above ``most`` bytes, before more of it is read."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > most:
+            raise FileTooBig("an answer too big", limit=most)
+    return bytes(body)
+
+
+def _reply(content: bytes) -> Reply:
     try:
-        body = response.json()
+        body = json.loads(content)
     except ValueError as error:
         raise UnknownResult("an answer that is not JSON") from error
     if not isinstance(body, dict):
@@ -100,5 +137,7 @@ def _wait(response: httpx.Response) -> timedelta | None:
 
 
 def _without_token(record: logging.LogRecord) -> bool:
-    """httpx writes whole addresses at INFO, and WeChat wants its token in the address."""
-    return "access_token=" not in record.getMessage()
+    """httpx writes whole addresses at INFO. WeChat wants its token in the address, and where a
+    customer's video lies (the only GET without it) is nobody else's business."""
+    message = record.getMessage()
+    return "access_token=" not in message and "Request: GET " not in message

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 
 import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from bot.channels.base import Accept, NeedsCustomer, Part, TryLater, Unreachable
-from bot.channels.wechat import token, xml
+from bot.channels.base import Accept, NeedsCustomer, Part, Unreachable
+from bot.channels.wechat import media, token, xml
 from bot.channels.wechat.account import Account
-from bot.channels.wechat.api import Api, Reply
+from bot.channels.wechat.api import Api
 from bot.channels.wechat.convert import NAME, to_inbound
 from bot.channels.wechat.crypto import SafeMode, genuine
 from conversations.schemas import Capabilities
@@ -33,11 +32,6 @@ QUOTA = 5
 MAX_BODY = 64_000
 _DONE = "success"
 
-_ASLEEP = {
-    -1: None,  # the platform is busy: try again soon
-    45009: timedelta(hours=1),  # the account's calls of the day are used up
-    45011: timedelta(minutes=1),  # too many calls in this minute
-}
 _SPENT = frozenset({45015, 45047})
 """More than 48 hours since the customer's last message; more than the quota."""
 
@@ -70,7 +64,9 @@ class WeChatChannel:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(max_length=MAX_BYTES, unit="bytes", reply_quota=QUOTA)
+        return Capabilities(
+            max_length=MAX_BYTES, unit="bytes", reply_quota=QUOTA, files=media.CARRIED
+        )
 
     async def close(self) -> None:
         await self._api.close()
@@ -99,25 +95,26 @@ class WeChatChannel:
 
     async def send(self, part: Part) -> str | None:
         """WeChat gives no id for a message; a repeat would be shown twice."""
-        reply = await self._post(part, await self._token.get())
+        if part.file is None:
+            shown: dict[str, object] = {"msgtype": "text", "text": {"content": part.text}}
+        else:
+            shown = await media.upload(self._api, self._token, part.file)
+        message = {"touser": part.address, **shown}
+        path = "/cgi-bin/message/custom/send"
+        reply = await media.with_token(
+            self._token, lambda value: self._api.post(path, message, access_token=value)
+        )
         if reply.code == 0:
             return None
         if reply.code in _SPENT:
             raise NeedsCustomer(reply.reason)
-        if reply.code in _ASLEEP:
-            raise TryLater(reply.reason, after=_ASLEEP[reply.code])
-        if reply.code in token.VOID:
-            raise TryLater(reply.reason, after=timedelta(minutes=1))
-        raise Unreachable(reply.reason)
+        raise media.refused(reply)
 
-    async def _post(self, part: Part, access: str) -> Reply:
-        message = {"touser": part.address, "msgtype": "text", "text": {"content": part.text}}
-        path = "/cgi-bin/message/custom/send"
-        reply = await self._api.post(path, message, access_token=access)
-        if reply.code in token.VOID:
-            access = await self._token.get(void=access)
-            reply = await self._api.post(path, message, access_token=access)
-        return reply
+    async def fetch(self, account: str, reference: str, most: int) -> bytes:
+        """A customer's file by its MediaId, which the platform keeps for three days."""
+        if account != self._account.appid:
+            raise Unreachable("this customer belongs to another account than the one switched on")
+        return await media.fetch(self._api, self._token, reference, most)
 
     async def _take(self, body: bytes) -> None:
         """Store what the customer said. What cannot be kept is acknowledged too: the same push

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from bot.channels.wechat.xml import Push, table, word
-from conversations.models import Kind
-from conversations.schemas import Inbound
+from conversations.models import FileKind, Kind
+from conversations.schemas import Inbound, Reference
 
 NAME = "wechat"
 _LONGEST_ID = 128
@@ -19,6 +19,12 @@ _KINDS = {
     "shortvideo": Kind.FILE,
     "file": Kind.FILE,
     "location": Kind.LOCATION,
+}
+_FILES = {
+    "image": FileKind.PHOTO,
+    "voice": FileKind.VOICE,
+    "video": FileKind.VIDEO,
+    "shortvideo": FileKind.VIDEO,
 }
 
 
@@ -34,6 +40,7 @@ def to_inbound(push: Push, account: str, labels: Mapping[str, str]) -> Inbound |
     text = _event(push, labels) if kind == "event" else _message(push, kind, labels)
     if text is None:
         return None
+    files = tuple(_files(push, kind))
     return Inbound(
         channel=NAME,
         account=account,
@@ -42,6 +49,8 @@ def to_inbound(push: Push, account: str, labels: Mapping[str, str]) -> Inbound |
         text=text,
         kind=_KINDS.get(kind, Kind.TEXT),
         sent_at=_sent_at(push),
+        attachments=files,
+        label=text if files and not word(push, "Recognition") else "",
     )
 
 
@@ -72,6 +81,13 @@ def _message(push: Push, kind: str, labels: Mapping[str, str]) -> str:
             return labels["kinds.file"].format(name=word(push, "Title"))
         case _:
             return labels.get(f"kinds.{kind}", labels["kinds.other"])
+
+
+def _files(push: Push, kind: str) -> Iterator[Reference]:
+    """The file of a push, by its MediaId. WeChat gives none for a document: it stays there."""
+    media_id = word(push, "MediaId")
+    if kind in _FILES and media_id:
+        yield Reference(_FILES[kind], media_id)
 
 
 def _event(push: Push, labels: Mapping[str, str]) -> str | None:

@@ -118,6 +118,10 @@
     const scroll = $("#scroll");
     if (scroll) scroll.scrollTop = scroll.scrollHeight;
   }
+  // A picture has no height before it is loaded.
+  document.addEventListener("load", (event) => {
+    if (atEnd && event.target.closest && event.target.closest("#thread")) toEnd();
+  }, true);
   function watchScroll() {
     const scroll = $("#scroll");
     if (!scroll) return;
@@ -162,6 +166,23 @@
       button.setAttribute("aria-pressed", String(button.dataset.pane === which));
     }
   }
+  // The file beside a reply: checked here so that nobody waits for an upload that is refused.
+  function chosen(input) {
+    const file = input.files[0];
+    const { takes, most, cannot, tooBig } = input.dataset;
+    const limits = JSON.parse(takes);
+    const limit = file && (limits[file.type] ?? limits["*"]);
+    if (file && (limit === undefined || file.size > Math.min(limit, most))) {
+      toast(limit === undefined ? cannot : tooBig, "bad");
+      input.value = "";
+      return chosen(input);
+    }
+    const note = $(".chosen", input.form);
+    note.hidden = !file;
+    put($("span", note), file ? file.name : "");
+    $("textarea", input.form).required = !file;
+    return undefined;
+  }
   function restoreDrafts() {
     for (const area of $$(".composer textarea")) {
       const kept = sessionStorage.getItem(draftKey(area));
@@ -193,7 +214,8 @@
     // isComposing: Enter that chooses a Chinese word must not send.
     if (area && event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
       event.preventDefault();
-      if (area.value.trim()) area.form.requestSubmit();
+      const file = $("[type=file]", area.form);
+      if (area.value.trim() || (file && file.files.length)) area.form.requestSubmit();
     }
   });
   document.addEventListener("input", (event) => {
@@ -201,6 +223,16 @@
     if (!area) return;
     grow(area);
     sessionStorage.setItem(draftKey(area), area.value);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches(".composer [type=file]")) chosen(event.target);
+  });
+  document.addEventListener("paste", (event) => {
+    const input = event.target.closest && event.target.closest("form") && $("[type=file]", event.target.closest("form"));
+    if (!input || !event.clipboardData.files.length) return;
+    event.preventDefault();
+    input.files = event.clipboardData.files;
+    chosen(input);
   });
   document.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest(selector);
@@ -218,6 +250,13 @@
     const copy = hit("[data-copy]");
     if (copy && navigator.clipboard) {
       navigator.clipboard.writeText(copy.dataset.copy).then(() => toast(words.copied), () => {});
+    }
+    const detach = hit("[data-detach]");
+    if (detach) {
+      const input = $("[type=file]", detach.form);
+      input.value = "";
+      chosen(input);
+      $("textarea", detach.form).focus();
     }
     if (hit("#sound")) {
       localStorage.setItem("desk.sound", silent() ? "on" : "off");
@@ -267,6 +306,8 @@
     if (!form || !event.detail.successful) return;
     const area = $("textarea", form);
     area.value = "";
+    const file = $("[type=file]", form);
+    if (file) { file.value = ""; chosen(file); }
     sessionStorage.removeItem(draftKey(area));
     grow(area);
     area.focus();

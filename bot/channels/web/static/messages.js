@@ -89,6 +89,7 @@ function build(message) {
   const bubble = element("div", "bubble");
   bubble.dir = "auto";
   fill(bubble, message.text, message.author !== "customer");
+  bubble.append(...(message.files || []).map(fileCard));
   const meta = element("p", "meta");
   const time = element("time");
   time.dateTime = message.at;
@@ -123,6 +124,40 @@ function fill(bubble, text, linked) {
     link.rel = "noopener noreferrer";
     return bubble.append(link);
   });
+}
+
+// A file beside a message: shown where a browser can, else a link.
+function fileCard(file) {
+  const card = element("div", "file");
+  const name = file.name || say(`file_${file.kind}`);
+  if (!file.address) {
+    card.textContent = name;
+    return card;
+  }
+  const tag = { photo: "img", voice: "audio", video: "video" }[file.kind];
+  const link = element("a");
+  link.href = file.address;
+  link.target = "_blank";
+  link.rel = "noopener";
+  if (tag === "audio" || tag === "video") {
+    const player = element(tag);
+    player.src = file.address;
+    player.controls = true;
+    player.preload = tag === "video" ? "metadata" : "none";
+    player.setAttribute("aria-label", name);
+    card.append(player);
+  } else if (tag === "img") {
+    const image = element("img");
+    image.src = file.address;
+    image.alt = name;
+    link.append(image);
+    card.append(link);
+  } else {
+    link.textContent = name;
+    link.download = file.name;
+    card.append(link);
+  }
+  return card;
 }
 
 function setState(item, state, reason, actions = []) {

@@ -39,4 +39,6 @@ log.addEventListener("scroll", () => {
 
 // The keyboard of a phone, a longer message being written, a turned screen.
 new ResizeObserver(() => following && toEnd()).observe(log);
+// A picture has no height before it is loaded.
+log.addEventListener("load", () => following && toEnd(), true);
 jump.addEventListener("click", () => toEnd(true));
