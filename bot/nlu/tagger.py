@@ -22,7 +22,7 @@ from bot.nlu.tokenizer import Token, is_cjk, tokenize
 
 TAGGED = frozenset({"goods", "place", "time", "amount", "courier_name"})
 _MODEL = "entities.crf"
-_ROUNDS = 12
+_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
