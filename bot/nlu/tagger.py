@@ -81,6 +81,8 @@ def token_features(folded: Normalised, tokens: Sequence[Token]) -> list[list[str
         for k in (-1, 0, 1):
             if 0 <= i + k < size:
                 row += [f"h{k}:{hint}" for hint in hinted[i + k]]
+        for hint in hinted[i]:
+            row += [f"hb:{hint}|{at(words, i - 1)}", f"ha:{hint}|{at(words, i + 1)}"]
         rows.append(row)
     return rows
 
