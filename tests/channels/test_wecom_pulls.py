@@ -21,7 +21,7 @@ from bot.channels.wecom.channel import PATH, WecomChannel
 from bot.channels.wecom.convert import Said
 from bot.channels.wecom.models import WecomAccount
 from bot.settings import ROOT
-from conversations.models import Delivery, FileKind, Kind
+from conversations.models import Delivery, FileKind, Kind, Outbox
 from conversations.schemas import Button
 from store import clock
 from store.engine import Database
@@ -398,7 +398,30 @@ async def test_a_message_that_did_not_arrive_after_all_is_marked(desk: Desk) -> 
     await wecom(desk).tell(desk.http)
     row = desk.house.outbox_rows()[0]
     assert (row.state, row.due_at) == (Delivery.FAILED, None)
-    assert row.last_error == "WeCom: 10 the customer refuses messages"
+    assert row.last_error == "WeCom: the customer refuses messages"
+
+
+async def test_what_did_not_arrive_after_all_can_be_sent_again(desk: Desk) -> None:
+    api = wecom(desk).api
+    long = "很" * 900
+    desk.house.says = lambda _: [(long, ())]
+    await desk.work()
+    await desk.write("m-1", "hello")
+    await desk.settled()
+    first, second = api.sent
+    for _ in range(2):  # told twice, it is lost once
+        api.event("ann", "msg_send_fail", fail_msgid=second["msgid"], fail_type=13)
+    await wecom(desk).tell(desk.http)
+    with desk.database.write() as session:
+        row = session.get_one(Outbox, desk.house.outbox_rows()[0].id)
+        assert (row.state, row.outside_ids) == (Delivery.FAILED, [first["msgid"]])
+        row.state, row.due_at, row.attempts = Delivery.QUEUED, clock.now(), 0
+    desk.house.live.wake("outbox")
+    await desk.settled()
+    again = api.sent[2:]
+    assert [body["text"] for body in again] == [second["text"]]
+    assert again[0]["msgid"] not in {first["msgid"], second["msgid"]}
+    assert desk.house.outbox_rows()[0].state == Delivery.SENT
 
 
 async def test_what_left_together_did_not_arrive_together(desk: Desk) -> None:
@@ -429,7 +452,7 @@ async def test_a_failure_that_is_told_before_the_send_is_noted_stays(desk: Desk)
     await desk.settled()
     await until(lambda: desk.house.outbox_rows()[0].sent_at)
     row = desk.house.outbox_rows()[0]
-    assert (row.state, row.last_error) == (Delivery.FAILED, "WeCom: 6 more than five messages")
+    assert (row.state, row.last_error) == (Delivery.FAILED, "WeCom: more than five messages")
 
 
 async def test_staff_see_what_happened_in_wecoms_own_client(desk: Desk) -> None:

@@ -65,7 +65,6 @@ class WecomChannel:
         self._live = live
         self._safe = SafeMode(account.aes_key, account.corpid, "COURIER_WECOM_AES_KEY")
         self._wecom = Wecom(account, client)
-        self._prefixes: dict[str, str] = {}
         self.puller = Puller(database, live, keep, self._wecom, labels)
 
     @property
@@ -109,7 +108,7 @@ class WecomChannel:
     async def send(self, part: Part) -> str | None:
         """Send one part; a second send of it is dropped by WeCom."""
         to = self._person(part.account, part.address)
-        msgid = records.sent_id(await self._prefix(to.kfid), part.message_id, part.index)
+        msgid = await asyncio.to_thread(self._sent_id, part)
         sent = await self._wecom.send(to, msgid, await self._shown(part))
         if self._account.servicer and part.index == part.count - 1:
             await self._hand_over(to, part.conversation_id)
@@ -151,15 +150,9 @@ class WecomChannel:
             raise Unreachable("this customer belongs to an account that is not switched on")
         return Person(kfid, address)
 
-    async def _prefix(self, kfid: str) -> str:
-        """How ids of this account's messages begin; it never changes."""
-        if kfid not in self._prefixes:
-            self._prefixes[kfid] = await asyncio.to_thread(self._read_prefix, kfid)
-        return self._prefixes[kfid]
-
-    def _read_prefix(self, kfid: str) -> str:
+    def _sent_id(self, part: Part) -> str:
         with self._database.read() as session:
-            found = records.prefix(session, kfid)
+            found = records.sent_id(session, part.account, part.message_id, part.index)
         if found is None:
             raise Unreachable("an account that WeCom never spoke of")
         return found

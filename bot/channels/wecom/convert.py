@@ -146,9 +146,8 @@ def _event(person: Person, event: Push, at: datetime | None) -> Entry | None:
         case "enter_session" if word(event, "welcome_code"):
             return Entered(person, word(event, "welcome_code"), at)
         case "msg_send_fail":
-            number = word(event, "fail_type")
-            reason = _FAILURES.get(number, "for a reason unknown")
-            return Failed(person, word(event, "fail_msgid"), f"{number} {reason}".strip())
+            reason = _FAILURES.get(word(event, "fail_type"), "for a reason unknown")
+            return Failed(person, word(event, "fail_msgid"), reason)
         case "session_status_change" if word(event, "change_type") in _CHANGES:
             return Happened(person, _CHANGES[word(event, "change_type")])
         case "user_recall_msg":

@@ -21,13 +21,16 @@ from conversations.models import (
     Delivery,
     Holder,
     Kind,
+    Message,
     Outbox,
 )
 from store import clock
 from store.claims import release
 
 TICKET_LASTS = timedelta(minutes=10)
-_SENT_ID = re.compile(r"([0-9a-f]{10})-([0-9]{1,10})-[0-9]{1,3}")
+_SENT_ID = re.compile(r"[0-9a-f]{10}-([0-9]{1,10})-([0-9]{1,3})(?:-[0-9]{1,4})?")
+_LOST = "wecom_lost"
+"""How often a message was taken by WeCom and did not arrive: beside its buttons."""
 
 
 def note(session: Session, kfid: str, ticket: str = "") -> None:
@@ -60,35 +63,37 @@ def held(session: Session, claimed: WecomAccount) -> WecomAccount | None:
     )
 
 
-def prefix(session: Session, kfid: str) -> str | None:
-    """How the ids of what is sent for this account begin."""
-    return session.scalar(select(WecomAccount.prefix).where(WecomAccount.open_kfid == kfid))
+def sent_id(session: Session, kfid: str, message_id: int, index: int) -> str | None:
+    """The id of a part, the same at each attempt: WeCom takes it once. None for an unknown account.
 
-
-def sent_id(prefix: str, message_id: int, index: int) -> str:
-    """The id of a part, the same at each attempt: WeCom refuses a second one by it.
-
-    At most 32 of ``[0-9a-zA-Z_-]``. The prefix keeps a new database, whose messages are numbered
-    from 1 again, from using ids of an old one.
+    At most 32 of ``[0-9a-zA-Z_-]``. The account's prefix keeps a new database, whose messages are
+    numbered from 1 again, from using ids of an old one; what did not arrive after all gets a new
+    id, or it could never be sent again.
     """
-    return f"{prefix}-{message_id}-{index}"
+    prefix = session.scalar(select(WecomAccount.prefix).where(WecomAccount.open_kfid == kfid))
+    message = session.get(Message, message_id)
+    lost = message.payload.get(_LOST, 0) if message else 0
+    return f"{prefix}-{message_id}-{index}" + (f"-{lost}" if lost else "") if prefix else None
 
 
 def failed(session: Session, person: Person, msgid: str, reason: str) -> int | None:
     """What was sent by this id did not arrive; its conversation, None if it is none of ours."""
-    found = _SENT_ID.fullmatch(msgid)
-    if found is None or found[1] != prefix(session, person.kfid) or int(found[2]) >= 2**31:
+    named = _SENT_ID.fullmatch(msgid)
+    message_id, index = (int(named[1]), int(named[2])) if named else (0, 0)
+    if message_id >= 2**31 or msgid != sent_id(session, person.kfid, message_id, index):
         return None
-    row = session.scalar(select(Outbox).where(Outbox.message_id == int(found[2])))
+    row = session.scalar(select(Outbox).where(Outbox.message_id == message_id))
     if row is None:
         return None
-    _, customer = record.to_whom(session, row)
+    message, customer = record.to_whom(session, row)
     theirs = (customer.channel, customer.account, customer.address)
     if theirs != (NAME, person.kfid, person.address):
         return None
     for lost in (row, *record.left_with(session, row)):
         lost.state = Delivery.FAILED
         release(lost, retry_at=None, error=f"WeCom: {reason}")
+    message.payload = {**message.payload, _LOST: message.payload.get(_LOST, 0) + 1}
+    row.parts_sent, row.outside_ids = min(row.parts_sent, index), row.outside_ids[:index]
     return row.conversation_id
 
 
