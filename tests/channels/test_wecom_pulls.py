@@ -83,6 +83,17 @@ async def test_a_callback_is_answered_once_it_is_noted_and_before_anything_is_fe
     assert wecom(desk).api.calls == []
 
 
+@here
+async def test_the_published_callback_is_noted(desk: Desk) -> None:
+    body = (KF.parent / "work" / "KfMessageEvent.xml").read_text("utf-8-sig")
+    assert (await wecom(desk).deliver(desk.http, body)).status_code == 200
+    assert account(desk).open_kfid == "wkxxxxxxx"
+    assert account(desk).ticket.startswith("ENCApHxnGDNAVNY4AaSJKj4Tb5mwsEMzxhFmHVGcra996NR")
+    other = (KF.parent / "work" / "KfAccountAuthChangeEvent.xml").read_text("utf-8-sig")
+    assert (await wecom(desk).deliver(desk.http, other)).status_code == 200
+    assert account(desk).notes == 1
+
+
 async def test_a_callback_for_another_corporation_changes_nothing(desk: Desk) -> None:
     body = f"<xml><Event>kf_msg_or_event</Event><OpenKfId>{KFID}</OpenKfId></xml>"
     assert (await wecom(desk).deliver(desk.http, body, "ww0000000000000000")).status_code == 403
@@ -111,6 +122,21 @@ async def test_every_page_is_fetched_and_the_order_is_kept(desk: Desk) -> None:
     assert {body["open_kfid"] for body in asked} == {KFID}
     done = account(desk)
     assert (done.cursor, done.due_at, done.leased_until, done.attempts) == ("5", None, None, 0)
+
+
+async def test_accounts_are_read_and_answered_apart(desk: Desk) -> None:
+    platform = wecom(desk)
+    await desk.work()
+    await desk.write("m-1", "to the first")
+    platform.api.says("ann", "m-1", content="to the second")
+    platform.api.entries["wk-2"].append(platform.api.entries[KFID].pop())
+    await platform.callback(desk.http, kfid="wk-2")
+    await platform.pull()
+    await desk.settled()
+    told = {(body["open_kfid"], body["text"]["content"]) for body in platform.api.sent}
+    assert told == {(KFID, "answer to to the first"), ("wk-2", "answer to to the second")}
+    with desk.database.read() as session:
+        assert {row.cursor for row in session.query(WecomAccount)} == {"1"}
 
 
 async def test_a_page_that_cannot_be_stored_is_stored_whole_later(

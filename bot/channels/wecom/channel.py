@@ -107,7 +107,8 @@ class WecomChannel:
 
     async def send(self, part: Part) -> str | None:
         """Send one part; a second send of it is dropped by WeCom."""
-        to = self._person(part.account, part.address)
+        self._check(part.account)
+        to = Person(part.account, part.address)
         msgid = await asyncio.to_thread(self._sent_id, part)
         sent = await self._wecom.send(to, msgid, await self._shown(part))
         if self._account.servicer and part.index == part.count - 1:
@@ -116,7 +117,7 @@ class WecomChannel:
 
     async def fetch(self, account: str, reference: str, most: int) -> bytes:
         """A customer's file by its media id, which WeCom keeps for three days."""
-        self._person(account, "")
+        self._check(account)
         return await self._wecom.fetch(reference, most)
 
     async def _shown(self, part: Part) -> dict[str, Any]:
@@ -145,10 +146,9 @@ class WecomChannel:
             except SendFailed as error:
                 log.warning("a session could not be handed over in WeCom: %s", error)
 
-    def _person(self, kfid: str, address: str) -> Person:
+    def _check(self, kfid: str) -> None:
         if not self._account.serves(kfid):
             raise Unreachable("this customer belongs to an account that is not switched on")
-        return Person(kfid, address)
 
     def _sent_id(self, part: Part) -> str:
         with self._database.read() as session:
