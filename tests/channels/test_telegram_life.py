@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -92,23 +90,8 @@ async def test_the_platform_delivers_to_the_webhook_it_was_given(
     house = House(database)
     switched_on(house, peer, f"http://127.0.0.1:{port}")
 
-    def conversation() -> None:
-        # Telegram's own thread: the house's loop lives in the server's.
-        life = asyncio.new_event_loop()
-        app = FastAPI()
-        channel = house.channels.get("telegram")
-
-        async def announce() -> None:
-            async with channel.router().lifespan_context(app):
-                await until(lambda: peer.named("setWebhook"))
-
-        life.run_until_complete(announce())
-        life.close()
-
     with serving(house, port):
-        announced = threading.Thread(target=conversation)
-        announced.start()
-        await asyncio.to_thread(announced.join, 10)
+        await until(lambda: peer.named("setWebhook"))
         await peer.arrives({"message": message(1, text="hello")})
         await until(lambda: ("customer", "hello") in house.record())
     (asked,) = peer.named("setWebhook")
