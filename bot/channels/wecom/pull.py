@@ -140,7 +140,7 @@ class Puller:
 
     def _said(self, session: Session, said: Said) -> None:
         row, new = self._keep(session, _as_meant(session, said))
-        if new:
+        if new and quota.parked(session, row.conversation_id):
             quota.resume(session, row.conversation_id)
             self._live.after_commit(session, "outbox")
 
