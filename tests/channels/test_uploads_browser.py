@@ -198,8 +198,8 @@ def test_a_file_that_was_not_uploaded_before_a_reload_is_not_lost_in_silence(
     add(page, PHOTO)
     send(page, "照片")
     expect(page.locator("[data-state=queued]")).to_have_count(1)
-    page.context.set_offline(False)
     page.route("**/chat/files", lambda route: route.abort())
+    page.context.set_offline(False)
     page.reload()
     expect(page.locator("[data-state=failed]")).to_contain_text("请重新选择")
     assert house.inbox_rows() == []

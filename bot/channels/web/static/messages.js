@@ -126,6 +126,7 @@ function build(message) {
   const bubble = element("div", "bubble");
   bubble.dir = "auto";
   fill(bubble, message.text, message.author !== "customer");
+  bubble.classList.toggle("bare", !message.text);
   bubble.append(...(message.files || []).map(fileCard));
   const meta = element("p", "meta");
   const time = element("time");

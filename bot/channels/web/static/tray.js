@@ -54,7 +54,7 @@ export function complain() {
 function add(chosen) {
   for (const blob of chosen) {
     if (items.length >= config.max_files) {
-      tell(say("files_most", { count: config.max_files }));
+      tell(say("files_most", { count: config.max_files }), true);
       break;
     }
     const file = new Upload(blob);
@@ -66,11 +66,12 @@ function add(chosen) {
     else { tell(say("file_added", { name: file.name })); run(item); }
   }
   show();
+  list.lastElementChild?.scrollIntoView({ block: "nearest", inline: "end" });
   document.getElementById("words").focus();
 }
 
 async function run(item) {
-  item.reason = "";
+  if (item.reason) { item.reason = ""; changed(); }
   item.waits = !navigator.onLine;
   draw(item);
   const answer = await item.file.arrive();
@@ -86,11 +87,14 @@ function fail(item, reason) {
   item.reason = reason;
   draw(item);
   tell(reason);
+  changed();
+  item.row.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-function tell(words) {
+// Said to a screen reader; shown where no file's own line says it.
+function tell(words, shown = false) {
   news.textContent = words;
-  news.classList.toggle("shown", items.some((item) => item.reason === words) || items.length >= config.max_files);
+  news.classList.toggle("shown", shown);
 }
 
 function remove(item) {
@@ -112,7 +116,11 @@ function build(item) {
   const { file } = item;
   const row = document.createElement("li");
   const face = file.local ? document.createElement("img") : icon("file");
-  if (file.local) { face.src = file.local; face.alt = ""; }
+  if (file.local) {
+    face.src = file.local;
+    face.alt = "";
+    face.addEventListener("error", () => face.replaceWith(icon("file"))); // only called a picture
+  }
   const words = document.createElement("span");
   words.className = "words";
   const name = document.createElement("b");
