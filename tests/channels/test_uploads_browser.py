@@ -79,7 +79,7 @@ def test_a_file_is_added_sent_and_shown_accessibly(
     clean(page)
     picture(page, f"tray-{locale}-{size}")
     page.click("#send")  # not with a file that cannot be sent: said, and the way out has the focus
-    expect(page.locator("#tray li").last.locator("button").first).to_be_focused()
+    expect(page.locator("#tray li").last.locator("button").last).to_be_focused()
     page.locator("#tray li").last.locator("button").last.press("Enter")
     expect(page.locator("#tray li")).to_have_count(2)
     send(page, "箱子压坏了 / the box is crushed")

@@ -48,7 +48,7 @@ export function empty(cancel = false) {
 export function complain() {
   const item = failed();
   tell(item.reason);
-  item.row.querySelector("button").focus();
+  item.row.querySelector("button:not([hidden])").focus();
 }
 
 function add(chosen) {
@@ -62,7 +62,8 @@ function add(chosen) {
     item.row = build(item);
     items.push(item);
     file.changed = () => draw(item);
-    if (file.unfit) fail(item, say(file.unfit, { megabytes: config.max_bytes >> 20 }));
+    item.hopeless = Boolean(file.unfit);
+    if (item.hopeless) fail(item, say(file.unfit, { megabytes: config.max_bytes >> 20 }));
     else { tell(say("file_added", { name: file.name })); run(item); }
   }
   show();
@@ -77,6 +78,7 @@ async function run(item) {
   const answer = await item.file.arrive();
   if (!items.includes(item) || answer.status === -1) return;
   if (answer.status === 201) return draw(item);
+  item.hopeless = answer.status === 415;
   if (!passing(answer)) return fail(item, answer.message || say("file_failed"));
   item.waits = true;
   draw(item);
@@ -135,13 +137,13 @@ function build(item) {
   return row;
 }
 
-function draw({ file, row, reason, waits }) {
+function draw({ file, row, reason, waits, hopeless }) {
   const state = reason ? "failed" : file.id ? "ready" : waits ? "waiting" : "up";
   row.dataset.state = state;
   row.querySelector("small").textContent = reason || (
     state === "ready" ? say("file_ready") : state === "waiting" ? say("file_waiting") : say("file_at", file));
   row.querySelector("progress").value = file.percent;
-  row.querySelector("button").hidden = !reason || Boolean(file.unfit);
+  row.querySelector("button").hidden = !reason || hopeless;
 }
 
 function button(sign, label, act) {
