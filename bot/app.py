@@ -25,6 +25,7 @@ from bot.channels.fetching import FetchLoop
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
+from bot.channels.web import uploads
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.web.sites import Sites
@@ -32,6 +33,7 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
+from bot.ticks import Ticks
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
@@ -97,6 +99,7 @@ def assemble(settings: Settings) -> Service:
             live,
             files,
             Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            derived(settings, "uploads"),
             secure_cookies=settings.secure_cookies,
         )
     )
@@ -139,6 +142,7 @@ def create(settings: Settings) -> FastAPI:
     """The ASGI app; loops run while it does."""
     service = assemble(settings)
     runtime.install(service.skills)
+    ticks = Ticks(service.database, service.files)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -147,7 +151,9 @@ def create(settings: Settings) -> FastAPI:
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        ticks.start()
         yield
+        ticks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -196,7 +202,7 @@ def _errors(app: FastAPI, texts: Texts, most_of_files: int) -> None:
 
     def sentence(request: Request, error: CourierError) -> Response:
         language = accepted_language(request.headers.get("accept-language", ""))
-        message = texts.say(language, f"errors.{error.code}")
+        message = texts.say(language, f"errors.{error.code}", 0, **error.facts)
         return JSONResponse({"error": error.code, "message": message}, error.status)
 
     @app.exception_handler(CourierError)
@@ -242,7 +248,8 @@ class _NotTooLong:
         if scope["type"] == "http":
             request = Request(scope)
             length = request.headers.get("content-length", "0")
-            form = desk.TAKES_FILES.fullmatch(request.url.path)
+            path = request.url.path
+            form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
             if not length.isdecimal() or int(length) > MAX_BODY + (self._files if form else 0):
                 answer = self._refuse(request)
         await answer(scope, receive, send)

@@ -31,9 +31,12 @@ class TooLong(Invalid):
 
 
 class FileTooBig(TooLong):
-    """``facts['limit']`` is the largest size in bytes."""
+    """``facts``: ``limit`` is the largest size in bytes, ``megabytes`` the same for people."""
 
     code = "file_too_big"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("file too big", limit=limit, megabytes=limit >> 20)
 
 
 class FileNotAllowed(Invalid):
@@ -41,6 +44,13 @@ class FileNotAllowed(Invalid):
 
     code = "file_not_allowed"
     status = 415
+
+
+class UploadGone(Invalid):
+    """A file that was uploaded too long ago to be sent, or by somebody else."""
+
+    code = "upload_gone"
+    status = 410
 
 
 class CannotCarry(Invalid):
@@ -116,6 +126,12 @@ class WrongIdentity(Forbidden):
 class TooManyRequests(CourierError):
     code = "too_many"
     status = 429
+
+
+class TooManyFiles(TooManyRequests):
+    """``facts['most']`` is how many files a visitor may upload in an hour."""
+
+    code = "too_many_files"
 
 
 class BotUnavailable(CourierError):
