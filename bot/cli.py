@@ -143,6 +143,31 @@ def _user(arguments: list[str]) -> int:
     return 0
 
 
+def _key(arguments: list[str]) -> int:
+    from parcels import keys, repository
+    from parcels.models import Scope
+
+    parser = _parser("key", "keys of programs that call the API")
+    what = parser.add_subparsers(dest="what", required=True)
+    add = what.add_parser("add", help="make a key; it is shown this once")
+    add.add_argument("name")
+    add.add_argument("--scope", action="append", choices=list(Scope), required=True)
+    what.add_parser("revoke", help="the key opens nothing any more").add_argument("name")
+    what.add_parser("list", help="names, scopes and dates; never the keys")
+    options = parser.parse_args(arguments)
+    with _database() as database, database.write() as session:
+        if options.what == "add":
+            print(keys.add(session, options.name, {Scope(name) for name in options.scope}))
+        elif options.what == "revoke":
+            keys.revoke(session, options.name)
+            print(f"{options.name} is revoked.")
+        else:
+            for key in repository.api_keys(session):
+                state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in force"
+                print(f"{key.name}\t{' '.join(key.scopes)}\t{key.created_at:%Y-%m-%d}\t{state}")
+    return 0
+
+
 def _say(arguments: list[str]) -> int:
     from bot import say
 
@@ -217,6 +242,7 @@ _COMMANDS: dict[str, Command] = {
     "migrate": _migrate,
     "seed": _seed,
     "user": _user,
+    "key": _key,
     "corpus": _corpus,
     "rasa": _rasa,
     "serve": _serve,

@@ -54,6 +54,12 @@ class NotSignedIn(CourierError):
     status = 401
 
 
+class NoKey(NotSignedIn):
+    """A program without a key of the API that is in force."""
+
+    code = "no_key"
+
+
 class WrongPassword(CourierError):
     code = "wrong_password"
     status = 401
@@ -69,6 +75,12 @@ class LockedOut(CourierError):
 class Forbidden(CourierError):
     code = "forbidden"
     status = 403
+
+
+class ScopeMissing(Forbidden):
+    """A key in force that may not do this."""
+
+    code = "scope_missing"
 
 
 class NotFound(CourierError):
