@@ -119,6 +119,34 @@ def _seed(arguments: list[str]) -> int:
     return 0
 
 
+def _import(arguments: list[str]) -> int:
+    parser = _parser("import", "add parcels or scans from a CSV file, all of it or nothing")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--dry-run", action="store_true", help="check every line, store nothing")
+    parser.add_argument("--skip-refused", action="store_true", help="store what can be used")
+    parser.add_argument("--refused", type=Path, help="default: FILE.refused.csv")
+    options = parser.parse_args(arguments)
+    from bot.importing import Import
+    from parcels.goods import Goods
+
+    goods = Goods.from_file(ROOT / "policies" / "goods.yml")
+    refused = options.refused or options.file.with_suffix(".refused.csv")
+    with _database() as database:
+        given = Import(options.file, database, goods, configuration.load().zone)
+        checked = given.check(refused)
+        usable = checked.lines - len(checked.refused)
+        if checked.ignored:
+            print(f"Columns not used: {', '.join(sorted(checked.ignored))}", file=sys.stderr)
+        if checked.refused:
+            print(f"{len(checked.refused)} lines refused: {refused}", file=sys.stderr)
+        if options.dry_run or (checked.refused and not options.skip_refused):
+            print(f"{usable} of {checked.lines} lines can be used; nothing was stored.")
+            return 1 if checked.refused else 0
+        stored = given.store()
+    print(f"{stored.new} new, {stored.known} known before.")
+    return 0
+
+
 def _user(arguments: list[str]) -> int:
     parser = _parser("user", "add a person to the desk, or give a new password")
     parser.add_argument("login")
@@ -241,6 +269,7 @@ _COMMANDS: dict[str, Command] = {
     "bench": _bench,
     "migrate": _migrate,
     "seed": _seed,
+    "import": _import,
     "user": _user,
     "key": _key,
     "corpus": _corpus,

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from parcels import repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
-from parcels.schemas import ParcelIn, ScanEvent
+from parcels.schemas import ParcelIn, ScanEvent, ScanIn
 from store import clock
 from store.errors import Invalid
 
@@ -28,6 +28,7 @@ SKEW = timedelta(minutes=10)
 """So far ahead of ours a sender's clock may go; a scan of a later time is refused."""
 MOST_FAULTS = 100
 """Faults that are told of one batch; their number is always told."""
+TWICE = "comes twice with different content"
 _NEW = {"status": Status.INFO_RECEIVED, "goods_class": GoodsClass.GENERAL, "demo": False}
 """What a parcel is of which nothing more is said."""
 
@@ -67,8 +68,7 @@ def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> St
     """Store the scans not known yet and let their parcels follow. Refused if one cannot be used."""
     shipments = repository.locked(session, {scan.waybill_no for scan in given})
     known = repository.known_events(session, source, {scan.event_id for scan in given})
-    faults = list(_unusable(given, shipments, known))
-    if faults:
+    if faults := list(_unusable(given, shipments, known)):
         raise Refused(faults)
     fresh = {scan.event_id: scan for scan in given if scan.event_id not in known}
     rows = [
@@ -81,24 +81,37 @@ def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> St
     return Stored(new=len(rows), known=len(given) - len(rows))
 
 
+def check(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> list[Fault]:
+    """What ``scans`` would refuse, with nothing stored or held."""
+    shipments = repository.ids(session, {scan.waybill_no for scan in given})
+    known = repository.known_events(session, source, {scan.event_id for scan in given})
+    return list(_unusable(given, shipments, known))
+
+
+def event(waybill_no: str, scan: ScanIn) -> ScanEvent:
+    """A parcel's scan; one without an id of its own is known again by what it says."""
+    event_id = scan.event_id or f"{waybill_no}:{scan.at.isoformat()}:{scan.status}:{scan.place}"
+    given = scan.model_dump(exclude_unset=True) | {"event_id": event_id[:80]}
+    return ScanEvent(waybill_no=waybill_no, **given)
+
+
 def parcels(session: Session, given: Sequence[ParcelIn], goods: Goods) -> Stored:
     """Add parcels, or change what is given of those known. Refused if a number comes twice."""
-    first: dict[str, int] = {}
-    faults = [
-        Fault(line, "waybill_no", f"stands on line {first[parcel.waybill_no]} already")
+    first: dict[str, ParcelIn] = {}
+    if faults := [
+        Fault(line, "waybill_no", TWICE)
         for line, parcel in enumerate(given, 1)
-        if first.setdefault(parcel.waybill_no, line) != line
-    ]
-    if faults:
+        if first.setdefault(parcel.waybill_no, parcel) != parcel
+    ]:
         raise Refused(faults)
     known = repository.locked(session, first)
     alike: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
-    for parcel in sorted(given, key=lambda parcel: parcel.waybill_no):
+    for _, parcel in sorted(first.items()):
         fields = _given(parcel, goods)
         alike[frozenset(fields)].append(_NEW | {"created_at": clock.now()} | fields)
     for names, rows in alike.items():
         repository.add_or_change_shipments(session, rows, changed=names - {"waybill_no"})
-    return Stored(new=len(given) - len(known), known=len(known))
+    return Stored(new=len(first) - len(known), known=len(given) - len(first) + len(known))
 
 
 def faults_of(error: ValidationError, *, single: bool = False) -> list[Fault]:
@@ -118,7 +131,7 @@ def _unusable(
     given: Sequence[ScanEvent], shipments: dict[str, int], known: dict[str, int]
 ) -> Iterator[Fault]:
     latest = clock.now() + SKEW
-    seen: dict[str, tuple[int, ScanEvent]] = {}
+    seen: dict[str, ScanEvent] = {}
     for line, scan in enumerate(given, 1):
         shipment = shipments.get(scan.waybill_no)
         if shipment is None:
@@ -127,9 +140,8 @@ def _unusable(
             yield Fault(line, "event_id", "is that of another parcel's scan")
         if scan.at > latest:
             yield Fault(line, "at", "lies in the future")
-        before, same = seen.setdefault(scan.event_id, (line, scan))
-        if same is not scan and same != scan:
-            yield Fault(line, "event_id", f"stands on line {before} with another content")
+        if seen.setdefault(scan.event_id, scan) != scan:
+            yield Fault(line, "event_id", TWICE)
 
 
 def _columns(scan: ScanEvent) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
+    Select,
     any_,
     bindparam,
     case,
@@ -70,13 +71,13 @@ def locked(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
 
     Two batches that tell of the same parcels follow each other: the second sees the first's scans.
     """
-    rows = session.execute(
-        select(Shipment.waybill_no, Shipment.id)
-        .where(_one_of(session, Shipment.waybill_no, waybill_nos))
-        .order_by(Shipment.id)
-        .with_for_update()
-    )
-    return {row.waybill_no: row.id for row in rows}
+    held = _ids(session, waybill_nos).order_by(Shipment.id).with_for_update()
+    return {row.waybill_no: row.id for row in session.execute(held)}
+
+
+def ids(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
+    """The ids of those shipments of these numbers that exist."""
+    return {row.waybill_no: row.id for row in session.execute(_ids(session, waybill_nos))}
 
 
 def known_events(session: Session, source: str, event_ids: Collection[str]) -> dict[str, int]:
@@ -132,6 +133,11 @@ def api_key(session: Session, key: str) -> ApiKey | None:
 
 def api_keys(session: Session) -> Sequence[ApiKey]:
     return session.scalars(select(ApiKey).order_by(ApiKey.id)).all()
+
+
+def _ids(session: Session, waybill_nos: Collection[str]) -> Select[str, int]:
+    wanted = _one_of(session, Shipment.waybill_no, waybill_nos)
+    return select(Shipment.waybill_no, Shipment.id).where(wanted)
 
 
 def _insert(session: Session, table: type[Any]) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from parcels import ingest, repository
 from parcels.models import Shipment, Status
-from parcels.schemas import ScanEvent, ScanIn, ShipmentIn
+from parcels.schemas import ShipmentIn
 from store import clock
 
 PERSONAL = frozenset(
@@ -62,16 +62,9 @@ def store_shipment(session: Session, given: ShipmentIn, *, demo: bool = False) -
         if name in given.model_fields_set:
             setattr(shipment, name, value)
     session.flush()
-    ingest.scans(session, [_event(given.waybill_no, scan) for scan in given.scans])
+    ingest.scans(session, [ingest.event(given.waybill_no, scan) for scan in given.scans])
     session.refresh(shipment)
     if given.status:
         shipment.status = given.status
         session.flush()
     return shipment
-
-
-def _event(waybill_no: str, scan: ScanIn) -> ScanEvent:
-    """A scan without an id of its own is known again by what it says."""
-    event_id = scan.event_id or f"{waybill_no}:{scan.at.isoformat()}:{scan.status}:{scan.place}"
-    given = scan.model_dump(exclude_unset=True) | {"event_id": event_id[:80]}
-    return ScanEvent(waybill_no=waybill_no, **given)

@@ -198,7 +198,7 @@ def test_a_number_twice_in_one_batch_is_refused(database: Database) -> None:
     rows = [ParcelIn(waybill_no="SF77 7777"), ParcelIn(waybill_no="sf777777", origin="深圳")]
     with database.write() as session, pytest.raises(Refused) as refused:
         ingest.parcels(session, rows, GOODS)
-    assert refused.value.faults == [Fault(2, "waybill_no", "stands on line 1 already")]
+    assert refused.value.faults == [Fault(2, "waybill_no", ingest.TWICE)]
 
 
 def test_ten_thousand_scans_take_a_few_statements(database: Database) -> None:
