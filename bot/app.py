@@ -38,6 +38,8 @@ from handoff.service import Handoffs
 from parcels import routes as parcels
 from parcels.goods import Goods
 from parcels.ingest import Refused
+from parcels.sources import routes as sources
+from parcels.sources.statuses import Statuses
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, TooLong
@@ -163,6 +165,15 @@ def create(settings: Settings) -> FastAPI:
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
     app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(
+        sources.router(
+            service.database,
+            service.settings.sources,
+            Statuses.from_file(POLICIES / "statuses.yml"),
+            service.settings.zone,
+            lambda status: service.texts.say("zh", f"desk.status.{status}"),
+        )
+    )
     for channel in service.channels:
         app.include_router(channel.router())
     app.include_router(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
+from parcels.sources import accounts
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,7 @@ class Settings:
     secure_cookies: bool
     telegram: TelegramSettings | None = None
     wechat: wechat.Account | None = None
+    sources: accounts.Accounts = field(default_factory=accounts.Accounts)
 
     @property
     def models(self) -> Path:
@@ -73,8 +75,8 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``. SettingsError
-    says in one sentence what is wrong."""
+    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for sources
+    of scans see docs/sources.md. SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -100,6 +102,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        sources=accounts.from_settings(get),
     )
 
 

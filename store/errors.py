@@ -119,6 +119,13 @@ class BotUnavailable(CourierError):
     status = 503
 
 
+class SourceUnavailable(CourierError):
+    """A source of scans outside did not answer, or not what was asked."""
+
+    code = "source_unavailable"
+    status = 502
+
+
 class PolicyError(CourierError):
     """A policy file that cannot be used; the text names file, place and allowed values."""
 
