@@ -55,8 +55,8 @@ def check(session: Session, presented: str, scope: Scope) -> None:
     found = repository.api_key(session, public)
     in_force = found is not None and found.revoked_at is None
     expected = found.fingerprint if found is not None and in_force else _NOBODY
-    genuine = hmac.compare_digest(expected, ids.fingerprint(secret or presented))
-    if found is None or not in_force or not genuine or not secret:
+    genuine = hmac.compare_digest(expected, ids.fingerprint(secret))
+    if found is None or not in_force or not genuine:
         raise NoKey("no key, an unknown one, or a revoked one")
     if scope not in found.scopes:
         raise ScopeMissing(f"key {found.name} lacks {scope}")

@@ -14,13 +14,21 @@ from parcels.waybills import canonical
 
 def _waybill_no(typed: str) -> str:
     number = canonical(typed)
-    if len(number) < 6:
-        raise ValueError("a waybill number has at least 6 letters and digits")
+    if not 6 <= len(number) <= 40:  # again: a sign may stand for three
+        raise ValueError("a waybill number has 6 to 40 letters and digits")
     return number
+
+
+def _in_our_time(at: datetime) -> datetime:
+    if not 2000 <= at.year < 2200:
+        raise ValueError("a year from 2000 to 2199")
+    return at
 
 
 WaybillNo = Annotated[str, Field(min_length=6, max_length=40), AfterValidator(_waybill_no)]
 
+When = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+"""Other years are a clock that was never set, or cannot be turned into UTC."""
 Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """PostgreSQL keeps every character but this one."""
 
@@ -31,7 +39,7 @@ class ScanIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    at: AwareDatetime
+    at: When
     status: Status | None = Status.IN_TRANSIT
     sub_status: SubStatus | None = None
     code: Annotated[Text | None, Field(max_length=40)] = None
@@ -39,7 +47,7 @@ class ScanIn(BaseModel):
     place: Annotated[Text | None, Field(max_length=120)] = None
     words: Annotated[Text | None, Field(max_length=300)] = None
     next_place: Annotated[Text | None, Field(max_length=120)] = None
-    next_at: AwareDatetime | None = None
+    next_at: When | None = None
     reason: Annotated[Text | None, Field(max_length=200)] = None
 
     @model_validator(mode="after")
@@ -76,8 +84,8 @@ class ParcelIn(BaseModel):
     goods_class: GoodsClass = GoodsClass.GENERAL
     declared_value: Annotated[Decimal | None, Field(ge=0, max_digits=12, decimal_places=2)] = None
     freight: Annotated[Decimal | None, Field(ge=0, max_digits=12, decimal_places=2)] = None
-    eta_from: AwareDatetime | None = None
-    eta_to: AwareDatetime | None = None
+    eta_from: When | None = None
+    eta_to: When | None = None
     courier_name: Annotated[Text | None, Field(max_length=40)] = None
     courier_phone: Annotated[Text | None, Field(max_length=24)] = None
     pickup_place: Annotated[Text | None, Field(max_length=120)] = None

@@ -51,7 +51,7 @@ class AfterShip:
         self._table = statuses.aftership
         self._zone = zone
 
-    def scans(self, push: Push) -> Sequence[ScanEvent]:
+    def scans(self, push: Push) -> Sequence[ScanEvent | None]:
         expected = base64.b64encode(hmac.digest(self._secret.encode(), push.body, hashlib.sha256))
         given = push.headers.get("aftership-hmac-sha256", "").encode("utf-8", "replace")
         if not hmac.compare_digest(given, expected):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -38,8 +38,9 @@ class Source(Protocol):
     name: str
     done: Mapping[str, object]
 
-    def scans(self, push: Push) -> Sequence[ScanEvent]:
-        """Forbidden unless the source signed the push; Invalid if it cannot be read."""
+    def scans(self, push: Push) -> Sequence[ScanEvent | None]:
+        """The road as pushed, None for what is no scan. Forbidden unless the source signed it;
+        Invalid if it cannot be read."""
 
 
 class Shape(BaseModel):
@@ -68,9 +69,11 @@ def scan(
     words: str | None,
     code: str | None,
     place: str | None,
-) -> ScanEvent:
-    """One node of another's road. No source gives its nodes a number: what it says at which time
-    is what a repeat is known by. Its state may be corrected later, and is not part of that."""
+) -> ScanEvent | None:
+    """One node of another's road; None for one of no usable number or time.
+
+    No source gives its nodes a number: what it says at which time is what a repeat is known by. Its
+    state may be corrected later, and is not part of that."""
     said = f"{number}\n{at.isoformat()}\n{words or ''}"
     fields: dict[str, Any] = {
         "waybill_no": number,
@@ -84,14 +87,14 @@ def scan(
     }
     try:
         return ScanEvent.model_validate(fields)
-    except ValidationError as error:
-        raise Invalid("a scan without a usable number") from error
+    except ValidationError:
+        return None
 
 
-def keep(session: Session, source: str, given: Sequence[ScanEvent]) -> Stored:
+def keep(session: Session, source: str, given: Iterable[ScanEvent | None]) -> Stored:
     """Store what can be used. A source tells the whole road each time: what is left out now (of a
     parcel not ours, of a time to come) is told again when it has its place."""
-    once = list({event.event_id: event for event in given}.values())
+    once = list({event.event_id: event for event in given if event}.values())
     left_out = {fault.line: fault for fault in ingest.check(session, once, source)}
     if left_out:
         log.info("%s: %d scans left out: %s", source, len(left_out), _reasons(left_out.values()))

@@ -86,7 +86,7 @@ class Kuaidi100:
         self._salt = account.salt
         self._statuses = statuses
 
-    def scans(self, push: Push) -> Sequence[ScanEvent]:
+    def scans(self, push: Push) -> Sequence[ScanEvent | None]:
         form = parse_qs(push.body.decode("utf-8", "replace"))
         param, sign = (form.get(name, [""])[0] for name in ("param", "sign"))
         if not signed(sign, param, self._salt):
@@ -103,7 +103,7 @@ class Client:
         self._account = account
         self._statuses = statuses
 
-    async def query(self, number: str, company: str, phone: str = "") -> list[ScanEvent]:
+    async def query(self, number: str, company: str, phone: str = "") -> list[ScanEvent | None]:
         """The road of a parcel now. ``phone`` (or its last four digits) is what SF and ZTO want.
 
         Not oftener than each 30 minutes for one number: Kuaidi100 locks it otherwise."""
@@ -145,7 +145,7 @@ class Client:
         return read(Answer, answer.content)
 
 
-def road(result: Result, statuses: Statuses) -> list[ScanEvent]:
+def road(result: Result, statuses: Statuses) -> list[ScanEvent | None]:
     """A result's nodes as scans. Where nodes have no state (the basic service), the newest has the
     parcel's."""
     nodes = sorted(result.data, key=_at, reverse=True)

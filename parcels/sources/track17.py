@@ -72,7 +72,7 @@ class Track17:
         self._key = key
         self._table = statuses.track17
 
-    def scans(self, push: Push) -> Sequence[ScanEvent]:
+    def scans(self, push: Push) -> Sequence[ScanEvent | None]:
         expected = hashlib.sha256(push.body + b"/" + self._key.encode()).hexdigest()
         given = push.headers.get("sign", "").lower()
         if not hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode()):
@@ -94,7 +94,9 @@ class Track17:
             for place, (at, event) in enumerate(timed)
         ]
 
-    def _scan(self, number: str, at: datetime, event: Event, whole: LatestStatus) -> ScanEvent:
+    def _scan(
+        self, number: str, at: datetime, event: Event, whole: LatestStatus
+    ) -> ScanEvent | None:
         """``whole`` is the parcel's state where this is its newest event."""
         # What tells the event's state, the surest first.
         codes = (event.sub_status, event.stage, whole.sub_status, whole.status)

@@ -209,6 +209,16 @@ def test_times_are_what_the_source_means(page: TestClient, database: Database) -
     assert road(database, TOLD[2].number)[0].at == datetime(2026, 2, 25, 23, 10, tzinfo=UTC)
 
 
+def test_a_node_of_no_usable_time_does_not_hold_up_the_road(
+    page: TestClient, database: Database
+) -> None:
+    told = TOLD[0]
+    payload = told.payload.replace("2026-02-28 12:00:00", "0001-01-01 00:00:00")
+    sign = kuaidi100.signature(payload, SET["COURIER_KUAIDI100_SALT"])
+    assert told.post(page, payload, sign).status_code == 200
+    assert len(road(database, told.number)) == told.scans - 1
+
+
 def test_what_is_signed_and_still_unreadable_is_refused(page: TestClient) -> None:
     kuaidi, track17, _ = TOLD
     for body in (b"", b"\xff\xfe", b"sign=&param=", b"param=%00&sign=%00"):
