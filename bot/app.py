@@ -38,7 +38,11 @@ from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
+from parcels import routes as parcels
 from parcels.goods import Goods
+from parcels.ingest import Refused
+from parcels.sources import routes as sources
+from parcels.sources.statuses import Statuses
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, TooLong
@@ -173,6 +177,16 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
+    app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(
+        sources.router(
+            service.database,
+            service.settings.sources,
+            Statuses.from_file(POLICIES / "statuses.yml"),
+            service.settings.zone,
+            lambda status: service.texts.say("zh", f"desk.status.{status}"),
+        )
+    )
     for channel in service.channels:
         app.include_router(channel.router())
     app.include_router(
@@ -203,7 +217,8 @@ def _errors(app: FastAPI, texts: Texts, most_of_files: int) -> None:
     def sentence(request: Request, error: CourierError) -> Response:
         language = accepted_language(request.headers.get("accept-language", ""))
         message = texts.say(language, f"errors.{error.code}", 0, **error.facts)
-        return JSONResponse({"error": error.code, "message": message}, error.status)
+        told = error.facts if isinstance(error, Refused) else {}
+        return JSONResponse({"error": error.code, "message": message, **told}, error.status)
 
     @app.exception_handler(CourierError)
     async def expected(request: Request, error: CourierError) -> Response:
@@ -248,8 +263,12 @@ class _NotTooLong:
         if scope["type"] == "http":
             request = Request(scope)
             length = request.headers.get("content-length", "0")
-            path = request.url.path
-            form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
-            if not length.isdecimal() or int(length) > MAX_BODY + (self._files if form else 0):
+            if not length.isdecimal() or int(length) > self._most(request.url.path):
                 answer = self._refuse(request)
         await answer(scope, receive, send)
+
+    def _most(self, path: str) -> int:
+        if path.startswith(parcels.PREFIX):
+            return parcels.MAX_BODY
+        form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
+        return MAX_BODY + (self._files if form else 0)

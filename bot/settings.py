@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
+from parcels.sources import accounts
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,6 +49,7 @@ class Settings:
     wechat: wechat.Account | None = None
     widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By the key of a site, as the environment writes it: ``SHOP`` for ``shop``."""
+    sources: accounts.Accounts = field(default_factory=accounts.Accounts)
 
     @property
     def models(self) -> Path:
@@ -76,7 +78,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
     for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for the widget
-    ``_WIDGET_SECRET_<KEY>``. SettingsError says in one sentence what is wrong."""
+    ``_WIDGET_SECRET_<KEY>``; for sources of scans see docs/sources.md. SettingsError says in one
+    sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -103,6 +106,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
         widget_secrets=_widget_secrets(given),
+        sources=accounts.from_settings(get),
     )
 
 

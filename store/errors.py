@@ -64,6 +64,12 @@ class NotSignedIn(CourierError):
     status = 401
 
 
+class NoKey(NotSignedIn):
+    """A program without a key of the API that is in force."""
+
+    code = "no_key"
+
+
 class WrongPassword(CourierError):
     code = "wrong_password"
     status = 401
@@ -79,6 +85,12 @@ class LockedOut(CourierError):
 class Forbidden(CourierError):
     code = "forbidden"
     status = 403
+
+
+class ScopeMissing(Forbidden):
+    """A key in force that may not do this."""
+
+    code = "scope_missing"
 
 
 class NotFound(CourierError):
@@ -139,6 +151,13 @@ class BotUnavailable(CourierError):
 
     code = "bot_unavailable"
     status = 503
+
+
+class SourceUnavailable(CourierError):
+    """A source of scans outside did not answer, or not what was asked."""
+
+    code = "source_unavailable"
+    status = 502
 
 
 class PolicyError(CourierError):
