@@ -25,6 +25,7 @@ from bot.channels.fetching import FetchLoop
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
+from bot.channels.web import uploads
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.web.sites import Sites
@@ -33,11 +34,16 @@ from bot.channels.wecom.channel import WecomChannel
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
+from bot.ticks import Ticks
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
+from parcels import routes as parcels
 from parcels.goods import Goods
+from parcels.ingest import Refused
+from parcels.sources import routes as sources
+from parcels.sources.statuses import Statuses
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, TooLong
@@ -98,6 +104,7 @@ def assemble(settings: Settings) -> Service:
             live,
             files,
             Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            derived(settings, "uploads"),
             secure_cookies=settings.secure_cookies,
         )
     )
@@ -143,6 +150,7 @@ def create(settings: Settings) -> FastAPI:
     """The ASGI app; loops run while it does."""
     service = assemble(settings)
     runtime.install(service.skills)
+    ticks = Ticks(service.database, service.files)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -151,7 +159,9 @@ def create(settings: Settings) -> FastAPI:
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        ticks.start()
         yield
+        ticks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -171,6 +181,16 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
+    app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(
+        sources.router(
+            service.database,
+            service.settings.sources,
+            Statuses.from_file(POLICIES / "statuses.yml"),
+            service.settings.zone,
+            lambda status: service.texts.say("zh", f"desk.status.{status}"),
+        )
+    )
     for channel in service.channels:
         app.include_router(channel.router())
     app.include_router(
@@ -200,8 +220,9 @@ def _errors(app: FastAPI, texts: Texts, most_of_files: int) -> None:
 
     def sentence(request: Request, error: CourierError) -> Response:
         language = accepted_language(request.headers.get("accept-language", ""))
-        message = texts.say(language, f"errors.{error.code}")
-        return JSONResponse({"error": error.code, "message": message}, error.status)
+        message = texts.say(language, f"errors.{error.code}", 0, **error.facts)
+        told = error.facts if isinstance(error, Refused) else {}
+        return JSONResponse({"error": error.code, "message": message, **told}, error.status)
 
     @app.exception_handler(CourierError)
     async def expected(request: Request, error: CourierError) -> Response:
@@ -246,7 +267,12 @@ class _NotTooLong:
         if scope["type"] == "http":
             request = Request(scope)
             length = request.headers.get("content-length", "0")
-            form = desk.TAKES_FILES.fullmatch(request.url.path)
-            if not length.isdecimal() or int(length) > MAX_BODY + (self._files if form else 0):
+            if not length.isdecimal() or int(length) > self._most(request.url.path):
                 answer = self._refuse(request)
         await answer(scope, receive, send)
+
+    def _most(self, path: str) -> int:
+        if path.startswith(parcels.PREFIX):
+            return parcels.MAX_BODY
+        form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
+        return MAX_BODY + (self._files if form else 0)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bot import cli_parcels
 from bot import settings as configuration
+from bot.cli_parts import database_in_use, parser_for
 from bot.settings import ROOT
-from store.engine import Database
 from store.errors import CourierError
 
 Command = Callable[[list[str]], int]
@@ -34,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _up(arguments: list[str]) -> int:
-    parser = _parser("up", "start everything on this machine")
+    parser = parser_for("up", "start everything on this machine")
     parser.add_argument("--empty", action="store_true", help="no demo data")
     options = parser.parse_args(arguments)
     from bot import up
@@ -43,7 +42,7 @@ def _up(arguments: list[str]) -> int:
 
 
 def _serve(arguments: list[str]) -> int:
-    _parser("serve", "the service alone, in the foreground").parse_args(arguments)
+    parser_for("serve", "the service alone, in the foreground").parse_args(arguments)
     import uvicorn
 
     from bot import app
@@ -66,7 +65,7 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _channels(arguments: list[str]) -> int:
-    parser = _parser("channels", "whether the channels outside are set up")
+    parser = parser_for("channels", "whether the channels outside are set up")
     parser.add_argument("what", choices=["check"])
     parser.parse_args(arguments)
     import asyncio
@@ -88,7 +87,7 @@ def _channels(arguments: list[str]) -> int:
 
 
 def _train(arguments: list[str]) -> int:
-    parser = _parser("train", "train the bot if no model fits the data")
+    parser = parser_for("train", "train the bot if no model fits the data")
     parser.add_argument("--force", action="store_true", help="train although a model fits")
     options = parser.parse_args(arguments)
     from rich.console import Console
@@ -105,22 +104,22 @@ def _train(arguments: list[str]) -> int:
 
 
 def _migrate(arguments: list[str]) -> int:
-    _parser("migrate", "bring the database to the present schema").parse_args(arguments)
-    with _database():
+    parser_for("migrate", "bring the database to the present schema").parse_args(arguments)
+    with database_in_use():
         pass
     print("The database is up to date.")
     return 0
 
 
 def _seed(arguments: list[str]) -> int:
-    parser = _parser("seed", "add shipments from a JSON or CSV file")
+    parser = parser_for("seed", "add shipments from a JSON or CSV file")
     parser.add_argument("--file", type=Path, required=True)
     options = parser.parse_args(arguments)
     from bot import seed
     from parcels.goods import Goods
 
     goods = Goods.from_file(ROOT / "policies" / "goods.yml")
-    with _database() as database, database.write() as session:
+    with database_in_use() as database, database.write() as session:
         seeded = seed.from_file(session, options.file, goods, configuration.load().zone)
     print(f"{seeded.count} shipments stored.")
     if seeded.ignored:
@@ -129,7 +128,7 @@ def _seed(arguments: list[str]) -> int:
 
 
 def _user(arguments: list[str]) -> int:
-    parser = _parser("user", "add a person to the desk, or give a new password")
+    parser = parser_for("user", "add a person to the desk, or give a new password")
     parser.add_argument("login")
     parser.add_argument("--name", help="display name; needed for a new person")
     parser.add_argument("--role", choices=["agent", "supervisor"], default="agent")
@@ -139,7 +138,7 @@ def _user(arguments: list[str]) -> int:
     from handoff import staff
     from handoff.models import Role
 
-    with _database() as database, database.write() as session:
+    with database_in_use() as database, database.write() as session:
         staff.add_or_reset(
             session,
             login=options.login,
@@ -199,23 +198,6 @@ def _help(arguments: list[str]) -> int:
     return 0 if not arguments else 2
 
 
-def _parser(name: str, purpose: str) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(prog=f"./courier {name}", description=purpose)
-
-
-@contextmanager
-def _database() -> Iterator[Database]:
-    """The configured database at the present schema."""
-    from store import schema
-
-    database = Database(configuration.load().database)
-    schema.migrate(database)
-    try:
-        yield database
-    finally:
-        database.dispose()
-
-
 _COMMANDS: dict[str, Command] = {
     "up": _up,
     "test": _test,
@@ -225,6 +207,7 @@ _COMMANDS: dict[str, Command] = {
     "bench": _bench,
     "migrate": _migrate,
     "seed": _seed,
+    **cli_parcels.COMMANDS,
     "user": _user,
     "corpus": _corpus,
     "rasa": _rasa,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from store.live import Live
 
 log = logging.getLogger(__name__)
+Job = TypeVar("Job")
 
 
 class Loop:
@@ -49,3 +51,49 @@ class Loop:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._sweep):
                             await woken.wait()
+
+
+class Crew:
+    """Jobs side by side, each in a task of its own: a slow one holds up no other."""
+
+    def __init__(self, live: Live, topic: str, most: int) -> None:
+        self._live = live
+        self._topic = topic
+        self._most = most
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._asked_in_vain = False
+
+    @property
+    def room(self) -> int:
+        """How many more may begin."""
+        return self._most - len(self._under_way)
+
+    async def fill(
+        self, claim: Callable[[int], Sequence[Job]], do: Callable[[Job], Coroutine[Any, Any, None]]
+    ) -> bool:
+        """Begin with what ``claim`` gives for the room there is; whether there may be more. Once a
+        full crew has room again, ``topic`` wakes its loop."""
+        room = self.room
+        self._asked_in_vain = room <= 0
+        if self._asked_in_vain:
+            return False
+        jobs = await asyncio.to_thread(claim, room)
+        for job in jobs:
+            self.begin(do(job))
+        return len(jobs) == room
+
+    def begin(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+
+    async def stop(self) -> None:
+        """Cancel and wait; leases bring back what was under way."""
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if self._asked_in_vain:
+            self._live.wake(self._topic)

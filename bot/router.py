@@ -101,11 +101,13 @@ class Router:
         return await self._rasa.ask(asked.key, asked.text, asked.metadata)
 
     def _prepare(self, row: Inbox) -> Asked | None:
-        """What to ask the bot; None, and handled, if people hold the conversation."""
+        """What to ask the bot; None, and handled, if people hold the conversation or a file came
+        without words, which no bot can understand."""
         with self._database.read() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
-            if conversation.holder == Holder.BOT:
-                message = session.get_one(Message, row.message_id)
+            message = session.get_one(Message, row.message_id)
+            wordless = message.payload.get("label") == message.text
+            if conversation.holder == Holder.BOT and not wordless:
                 return Asked(
                     key=conversation.key,
                     text=message.text,
@@ -116,6 +118,10 @@ class Router:
             conversation = session.get_one(Conversation, row.conversation_id)
             if conversation.holder == Holder.WAITING:
                 self._while_waiting(session, conversation, row)
+            elif conversation.holder == Holder.BOT and wordless:
+                words = self._texts.say(conversation.language, "talk.got_file")
+                outbound = Outbound(f"in:{row.id}:0", words)
+                conversations.post(session, conversation, outbound, Author.SYSTEM)
             self._handled(session, row)
         return None
 

@@ -100,11 +100,11 @@ def _rows(path: Path) -> list[Any]:
 def _shipment(row: Mapping[str, Any], zone: ZoneInfo, ignored: set[str]) -> dict[str, Any]:
     plain = {key: value for key, value in row.items() if key and value not in ("", None)}
     flat = {key[5:]: plain.pop(key) for key in list(plain) if key.startswith("scan_")}
-    known = _known(plain, SHIPMENT_NAMES, set(ShipmentIn.model_fields), zone, ignored)
+    known = known_fields(plain, SHIPMENT_NAMES, set(ShipmentIn.model_fields), zone, ignored)
     scans = known.get("scans", [flat] if flat else [])
     if isinstance(scans, list):
         known["scans"] = [
-            _known(scan, SCAN_NAMES, set(ScanIn.model_fields), zone, ignored)
+            known_fields(scan, SCAN_NAMES, set(ScanIn.model_fields), zone, ignored)
             if isinstance(scan, dict)
             else scan
             for scan in scans
@@ -112,7 +112,7 @@ def _shipment(row: Mapping[str, Any], zone: ZoneInfo, ignored: set[str]) -> dict
     return known
 
 
-def _known(
+def known_fields(
     fields: Mapping[str, Any],
     names: Mapping[str, str],
     wanted: set[str],

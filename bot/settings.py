@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
 from bot.channels.wecom import account as wecom
+from parcels.sources import accounts
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +51,7 @@ class Settings:
     wecom: wecom.Account | None = None
     widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By the key of a site, as the environment writes it: ``SHOP`` for ``shop``."""
+    sources: accounts.Accounts = field(default_factory=accounts.Accounts)
 
     @property
     def models(self) -> Path:
@@ -79,7 +81,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
     for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for WeCom
     ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``;
-    for the widget ``_WIDGET_SECRET_<KEY>``. SettingsError says in one sentence what is wrong."""
+    for the widget ``_WIDGET_SECRET_<KEY>``; for sources of scans see docs/sources.md. SettingsError
+    says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -107,6 +110,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wechat=wechat.from_settings(get),
         wecom=wecom.from_settings(get),
         widget_secrets=_widget_secrets(given),
+        sources=accounts.from_settings(get),
     )
 
 

@@ -2,16 +2,19 @@
 
 Writing the same bytes twice is writing them once, and a file is there whole or not at all: it is
 written beside its place, synced, and renamed. A row that names a file is committed after that, so
-whatever is killed between the two leaves at most a file that nothing names yet.
+whatever is killed between the two leaves at most a file that nothing names yet. What is kept has a
+mark for a day: the sweep looks at marks alone, however many files there are.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,6 +28,9 @@ from store import clock, policies
 from store.errors import FileNotAllowed, FileTooBig, Invalid
 
 UNKNOWN = "application/octet-stream"
+UNNAMED = timedelta(days=1)
+"""So long a file is kept that no row names: a row that comes later would find it gone."""
+UNFINISHED = timedelta(hours=1)
 MAX_NAME = 100
 _KINDS = {"image": FileKind.PHOTO, "audio": FileKind.VOICE, "video": FileKind.VIDEO}
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|\s]+')
@@ -35,6 +41,7 @@ class FileRules(policies.Policy):
     """``policies/files.yml``. ``allowed`` are media types, ``*`` stands for anything in them."""
 
     max_megabytes: int = Field(ge=1, le=50)
+    uploads_per_hour: int = Field(default=30, ge=1, le=1000)
     allowed: tuple[str, ...]
 
     @property
@@ -49,11 +56,17 @@ class Files:
     def __init__(self, folder: Path, rules: FileRules) -> None:
         self._folder = folder
         self._unfinished = folder / "unfinished"
+        self._marks = folder / "marks"
         self._rules = rules
 
     @property
     def most(self) -> int:
         return self._rules.most
+
+    @property
+    def per_hour(self) -> int:
+        """How many files one visitor of the page may upload in an hour."""
+        return self._rules.uploads_per_hour
 
     def keep(self, data: bytes) -> Stored:
         """Store bytes durably. FileTooBig or FileNotAllowed, and nothing is written."""
@@ -63,14 +76,16 @@ class Files:
             raise FileNotAllowed("a kind of file that is not taken", media_type=media_type)
         found = Stored(hashlib.sha256(data).hexdigest(), media_type, len(data))
         path = self.path(found.sha256)
-        if not path.exists():
-            self._write(path, data)
+        with self._lock(fcntl.LOCK_SH):
+            self._mark(found.sha256)
+            if not path.exists():
+                self._write(path, data)
         return found
 
     def check_size(self, size: int) -> None:
         """FileTooBig for more bytes than the company takes; Invalid for none."""
         if size > self.most:
-            raise FileTooBig("file too big", limit=self.most)
+            raise FileTooBig(self.most)
         if size <= 0:
             raise Invalid("an empty file")
 
@@ -78,13 +93,35 @@ class Files:
         """Where the bytes lie."""
         return self._folder / sha256[:2] / sha256
 
-    def sweep(self, older_than: timedelta = timedelta(hours=1)) -> None:
-        """Remove what writers left half written when they were killed."""
-        before = (clock.now() - older_than).timestamp()
+    def sweep(self, named: Callable[[Sequence[str]], Set[str]]) -> None:
+        """Remove what writers left half written when they were killed, and what was kept UNNAMED
+        ago and no row names; ``named`` says which of some SHA-256 rows do name."""
         for left in self._unfinished.glob("*"):
-            with suppress(FileNotFoundError):
-                if left.stat().st_mtime < before:
-                    left.unlink()
+            if _older(left, UNFINISHED):
+                left.unlink(missing_ok=True)
+        marks = [mark for mark in self._marks.glob("*") if _older(mark, UNNAMED)]
+        in_use = named([mark.name for mark in marks])
+        for mark in marks:
+            with self._lock(fcntl.LOCK_EX):
+                if _older(mark, UNNAMED):  # not kept once more at this moment
+                    if mark.name not in in_use:
+                        self.path(mark.name).unlink(missing_ok=True)
+                    mark.unlink()
+
+    @contextmanager
+    def _lock(self, how: int) -> Iterator[None]:
+        """Keeping goes on side by side, never while a file is removed. Ends with its process."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as file:
+            fcntl.flock(file, how)
+            yield
+
+    def _mark(self, sha256: str) -> None:
+        self._marks.mkdir(exist_ok=True)
+        mark = self._marks / sha256
+        mark.touch()
+        at = clock.now().timestamp()
+        os.utime(mark, (at, at))
 
     def _write(self, path: Path, data: bytes) -> None:
         for folder in (self._unfinished, path.parent):
@@ -100,6 +137,12 @@ class Files:
             Path(name).unlink(missing_ok=True)
             raise
         _sync(path.parent)  # the name too survives a power cut
+
+
+def _older(path: Path, age: timedelta) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < (clock.now() - age).timestamp()
+    return False
 
 
 def sniff(data: bytes) -> str:

@@ -185,7 +185,7 @@ class Attachment(Due, Base):
     media_type: Mapped[str | None] = mapped_column(String(128))
     size: Mapped[int | None]
     seconds: Mapped[int | None]
-    sha256: Mapped[str | None] = mapped_column(String(64))
+    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     reason: Mapped[Gone | None] = mapped_column(String(12))
     created_at: Mapped[datetime]
 

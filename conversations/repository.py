@@ -206,6 +206,12 @@ def attachment(session: Session, attachment_id: int) -> tuple[Attachment, Messag
     return None if found is None else (found[0], found[1], found[2])
 
 
+def files_named(session: Session, hashes: Sequence[str]) -> set[str]:
+    """Which of these files (by SHA-256) a message has beside it."""
+    found = select(Attachment.sha256).where(Attachment.sha256.in_(hashes))
+    return {sha256 for sha256 in session.scalars(found) if sha256}
+
+
 def dead_letters(session: Session, limit: int = 100) -> Sequence[Outbox]:
     """Messages that were given up, newest first."""
     return session.scalars(

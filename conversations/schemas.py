@@ -79,6 +79,11 @@ class Inbound:
     label: str = ""
 
 
+def without_label(text: str, label: str) -> str:
+    """What somebody said beside his files."""
+    return text.removeprefix(label).lstrip("\n")
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """A quick reply: ``title`` is shown, ``say`` is what pressing it says."""
@@ -156,4 +161,4 @@ class Line:
     @property
     def words(self) -> str:
         """The text without what stands for the files."""
-        return self.text.removeprefix(self.label).lstrip("\n") if self.attachments else self.text
+        return without_label(self.text, self.label) if self.attachments else self.text

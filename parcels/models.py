@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Numeric, String
+from sqlalchemy import ForeignKey, Index, Numeric, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
+
+OWN = "own"
+"""The source of what the company's own systems tell."""
 
 
 class Status(StrEnum):
@@ -25,6 +29,45 @@ class Status(StrEnum):
     DELIVERED = "Delivered"
     EXCEPTION = "Exception"
     RETURNED = "Returned"
+
+
+class SubStatus(StrEnum):
+    """What a status means more exactly. The value begins with its status, as 17TRACK writes it."""
+
+    NUMBER_INVALID = "NotFound_InvalidCode"
+    ORDERED = "InfoReceived_Ordered"
+    PICKUP_PENDING = "InfoReceived_PickupPending"
+    PICKED_UP = "InTransit_PickedUp"
+    DEPARTED = "InTransit_Departure"
+    ARRIVED = "InTransit_Arrival"
+    DESTINATION_CITY = "InTransit_DestinationCity"
+    FORWARDED = "InTransit_Forwarded"
+    IN_CUSTOMS = "InTransit_CustomsProcessing"
+    OUT_OF_CUSTOMS = "InTransit_CustomsReleased"
+    CUSTOMS_ASK = "InTransit_CustomsRequiringInformation"
+    CONTACTED = "OutForDelivery_Contacted"
+    APPOINTED = "OutForDelivery_Appointed"
+    NOBODY_THERE = "DeliveryFailure_NoBody"
+    UNSAFE = "DeliveryFailure_Security"
+    REFUSED = "DeliveryFailure_Rejected"
+    ADDRESS_WRONG = "DeliveryFailure_InvalidAddress"
+    OUT_OF_AREA = "DeliveryFailure_OutOfArea"
+    SIGNED = "Delivered_Signed"
+    SIGNED_BY_OTHER = "Delivered_SignedByOther"
+    COLLECTED = "Delivered_Collected"
+    RETURNING = "Exception_Returning"
+    UNCLAIMED = "Exception_NoBody"
+    HELD = "Exception_Security"
+    DAMAGED = "Exception_Damage"
+    REJECTED = "Exception_Rejected"
+    DELAYED = "Exception_Delayed"
+    LOST = "Exception_Lost"
+    DESTROYED = "Exception_Destroyed"
+    CANCELLED = "Exception_Cancel"
+
+    @property
+    def status(self) -> Status:
+        return Status(self.partition("_")[0])
 
 
 class GoodsClass(StrEnum):
@@ -67,18 +110,49 @@ class Shipment(Base):
 
 
 class Scan(Base):
-    """One node of a parcel's road. ``event_id`` is the source's own; a repeat changes nothing."""
+    """One node of a parcel's road. ``event_id`` is the source's own; a repeat changes nothing.
+
+    ``status`` is None where the source's ``code`` is in none of our tables: such a scan says where
+    the parcel is, and leaves its state as it was. ``code`` and ``words`` are kept as they came.
+    """
 
     __tablename__ = "scans"
-    __table_args__ = (Index("ix_scans_shipment_id_at", "shipment_id", "at"),)
+    __table_args__ = (
+        UniqueConstraint("source", "event_id"),
+        Index("ix_scans_shipment_id_at", "shipment_id", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shipment_id: Mapped[int] = mapped_column(ForeignKey("shipments.id"))
-    event_id: Mapped[str] = mapped_column(String(80), unique=True)
+    source: Mapped[str] = mapped_column(String(16), default=OWN, server_default=OWN)
+    event_id: Mapped[str] = mapped_column(String(80))
     at: Mapped[datetime]
-    status: Mapped[Status] = mapped_column(String(24))
+    status: Mapped[Status | None] = mapped_column(String(24))
+    sub_status: Mapped[SubStatus | None] = mapped_column(String(40))
+    code: Mapped[str | None] = mapped_column(String(40))
     place: Mapped[str | None] = mapped_column(String(120))
     words: Mapped[str | None] = mapped_column(String(300))
     next_place: Mapped[str | None] = mapped_column(String(120))
     next_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class Scope(StrEnum):
+    """What the holder of an API key may do."""
+
+    PARCELS_WRITE = "parcels:write"
+    SCANS_WRITE = "scans:write"
+
+
+class ApiKey(Base):
+    """A program that may call the API. The secret itself is shown once and never stored."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(24), unique=True)
+    name: Mapped[str] = mapped_column(String(60), unique=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from parcels import repository
-from parcels.models import Scan, Shipment, Status
-from parcels.schemas import ScanIn, ShipmentIn
+from parcels import ingest, repository
+from parcels.models import Shipment, Status
+from parcels.schemas import ShipmentIn
 from store import clock
 
 PERSONAL = frozenset(
@@ -61,34 +61,10 @@ def store_shipment(session: Session, given: ShipmentIn, *, demo: bool = False) -
     for name, value in given.model_dump(exclude={"waybill_no", "scans", "status"}).items():
         if name in given.model_fields_set:
             setattr(shipment, name, value)
+    session.flush()
+    ingest.scans(session, [ingest.event(given.waybill_no, scan) for scan in given.scans])
+    session.refresh(shipment)
     if given.status:
         shipment.status = given.status
-    session.flush()
-    store_scans(session, shipment, given.scans)
-    if given.status is None and given.scans:
-        newest = repository.last_scan(session, shipment.id)
-        if newest is not None:
-            shipment.status = newest.status
+        session.flush()
     return shipment
-
-
-def store_scans(session: Session, shipment: Shipment, scans: list[ScanIn]) -> int:
-    """Add the scans not known yet, in whatever order they come; returns how many were new."""
-    named = {
-        scan.event_id
-        or f"{shipment.waybill_no}:{scan.at.isoformat()}:{scan.status}:{scan.place}"[:80]: scan
-        for scan in scans
-    }
-    known = repository.known_events(session, named.keys())
-    new = [
-        Scan(
-            shipment_id=shipment.id,
-            event_id=event_id,
-            **scan.model_dump(exclude={"event_id"}),
-        )
-        for event_id, scan in named.items()
-        if event_id not in known
-    ]
-    session.add_all(new)
-    session.flush()
-    return len(new)

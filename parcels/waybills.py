@@ -141,6 +141,8 @@ def repair(typed: str, known: Iterable[str]) -> tuple[Repair, ...]:
 
 def canonical(typed: str) -> str:
     """Half width, capitals, letters and digits only."""
+    if typed.isascii() and typed.isalnum():  # as machines write it
+        return typed.upper()
     folded = unicodedata.normalize("NFKC", typed).upper()
     return "".join(c for c in folded if c.isascii() and c.isalnum())
 

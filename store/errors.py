@@ -31,9 +31,12 @@ class TooLong(Invalid):
 
 
 class FileTooBig(TooLong):
-    """``facts['limit']`` is the largest size in bytes."""
+    """``facts``: ``limit`` is the largest size in bytes, ``megabytes`` the same for people."""
 
     code = "file_too_big"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("file too big", limit=limit, megabytes=limit >> 20)
 
 
 class FileNotAllowed(Invalid):
@@ -41,6 +44,13 @@ class FileNotAllowed(Invalid):
 
     code = "file_not_allowed"
     status = 415
+
+
+class UploadGone(Invalid):
+    """A file that was uploaded too long ago to be sent, or by somebody else."""
+
+    code = "upload_gone"
+    status = 410
 
 
 class CannotCarry(Invalid):
@@ -52,6 +62,12 @@ class CannotCarry(Invalid):
 class NotSignedIn(CourierError):
     code = "not_signed_in"
     status = 401
+
+
+class NoKey(NotSignedIn):
+    """A program without a key of the API that is in force."""
+
+    code = "no_key"
 
 
 class WrongPassword(CourierError):
@@ -69,6 +85,12 @@ class LockedOut(CourierError):
 class Forbidden(CourierError):
     code = "forbidden"
     status = 403
+
+
+class ScopeMissing(Forbidden):
+    """A key in force that may not do this."""
+
+    code = "scope_missing"
 
 
 class NotFound(CourierError):
@@ -118,11 +140,24 @@ class TooManyRequests(CourierError):
     status = 429
 
 
+class TooManyFiles(TooManyRequests):
+    """``facts['most']`` is how many files a visitor may upload in an hour."""
+
+    code = "too_many_files"
+
+
 class BotUnavailable(CourierError):
     """Rasa is stopped, hung or answered nothing usable."""
 
     code = "bot_unavailable"
     status = 503
+
+
+class SourceUnavailable(CourierError):
+    """A source of scans outside did not answer, or not what was asked."""
+
+    code = "source_unavailable"
+    status = 502
 
 
 class PolicyError(CourierError):

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from bot.channels.base import Fetching, SendFailed, TryLater, Unreachable
 from bot.channels.registry import Channels
-from bot.loops import Loop
+from bot.loops import Crew, Loop
 from conversations import attachments
 from conversations import repository as record
 from conversations.files import Files
@@ -53,23 +53,22 @@ class FetchLoop:
         self._live = live
         self._channels = channels
         self._files = files
-        self._loop = Loop(live, "files", self._work)
+        self._crew = Crew(live, "files", SIDE_BY_SIDE)
+        self._loop = Loop(live, "files", self._claim)
 
     def start(self) -> None:
-        self._files.sweep()
         self._loop.start()
 
     async def stop(self) -> None:
         await self._loop.stop()
+        await self._crew.stop()
 
-    async def _work(self) -> bool:
-        wanted = await asyncio.to_thread(self._claim)
-        await asyncio.gather(*map(self._fetch, wanted))
-        return len(wanted) == SIDE_BY_SIDE
+    async def _claim(self) -> bool:
+        return await self._crew.fill(self._claim_rows, self._fetch)
 
-    def _claim(self) -> list[Wanted]:
+    def _claim_rows(self, limit: int) -> list[Wanted]:
         with self._database.write() as session:
-            rows: list[Attachment] = claim(session, Attachment, SIDE_BY_SIDE, LEASE)
+            rows: list[Attachment] = claim(session, Attachment, limit, LEASE)
             found = [record.attachment(session, row.id) for row in rows]
             return [
                 Wanted(row, customer.channel, customer.account)

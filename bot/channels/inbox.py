@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.channels.base import Accepted
-from bot.loops import Loop
+from bot.loops import Crew, Loop
 from conversations import service as conversations
 from conversations.models import Inbox
 from conversations.schemas import Inbound
@@ -39,8 +39,7 @@ class InboxLoop:
         self._database = database
         self._live = live
         self._route = route
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._crowded = False
+        self._crew = Crew(live, "inbox", SIDE_BY_SIDE)
         self._running = False
         self._loop = Loop(live, "inbox", self._claim)
 
@@ -60,12 +59,12 @@ class InboxLoop:
         else:
             row, new = await asyncio.to_thread(self._store, inbound)
         if new and row.leased_until is not None:
-            self._begin(row)
+            self._crew.begin(self._answer(row))
         return Accepted(row.id, row.message_id, row.conversation_id, new)
 
     def _store(self, inbound: Inbound) -> tuple[Inbox, bool]:
         """The row, claimed already if this loop can answer it at once: that saves a claim."""
-        free = self._running and len(self._under_way) < SIDE_BY_SIDE
+        free = self._running and self._crew.room > 0
         with self._database.write() as session:
             return self.keep(session, inbound, LEASE if free else None)
 
@@ -88,29 +87,10 @@ class InboxLoop:
     async def stop(self) -> None:
         self._running = False
         await self._loop.stop()
-        for task in list(self._under_way):
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._crew.stop()
 
     async def _claim(self) -> bool:
-        room = SIDE_BY_SIDE - len(self._under_way)
-        self._crowded = room <= 0
-        if self._crowded:
-            return False
-        rows = await asyncio.to_thread(self._claim_rows, room)
-        for row in rows:
-            self._begin(row)
-        return len(rows) == room
-
-    def _begin(self, row: Inbox) -> None:
-        task = asyncio.create_task(self._answer(row))
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if self._crowded:
-            self._live.wake("inbox")
+        return await self._crew.fill(self._claim_rows, self._answer)
 
     def _claim_rows(self, limit: int) -> list[Inbox]:
         with self._database.write() as session:

@@ -26,7 +26,7 @@ from bot.channels.base import (
 )
 from bot.channels.degrade import degrade
 from bot.channels.registry import Channels
-from bot.loops import Loop
+from bot.loops import Crew, Loop
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.files import UNKNOWN, Files
@@ -88,8 +88,7 @@ class OutboxLoop:
         self._live = live
         self._channels = channels
         self._files = files
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._crowded = False
+        self._crew = Crew(live, "outbox", SIDE_BY_SIDE)
         self._loop = Loop(live, "outbox", self._claim)
 
     def start(self) -> None:
@@ -109,26 +108,10 @@ class OutboxLoop:
 
     async def stop(self) -> None:
         await self._loop.stop()
-        for task in list(self._under_way):
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._crew.stop()
 
     async def _claim(self) -> bool:
-        room = SIDE_BY_SIDE - len(self._under_way)
-        self._crowded = room <= 0
-        if self._crowded:
-            return False
-        envelopes = await asyncio.to_thread(self._claim_rows, room)
-        for envelope in envelopes:
-            task = asyncio.create_task(self._send(envelope))
-            self._under_way.add(task)
-            task.add_done_callback(self._done)
-        return len(envelopes) == room
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        if self._crowded:
-            self._live.wake("outbox")
+        return await self._crew.fill(self._claim_rows, self._send)
 
     def _claim_rows(self, limit: int) -> list[Envelope]:
         with self._database.write() as session:

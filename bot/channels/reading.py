@@ -29,7 +29,7 @@ from conversations.models import (
     Message,
     Outbox,
 )
-from conversations.schemas import Attached, Button
+from conversations.schemas import Attached, Button, without_label
 from handoff import repository as cases
 from handoff.models import CaseState, Staff
 
@@ -253,6 +253,8 @@ def _until_one_on_its_way(session: Session, rows: list[tuple[Any, ...]]) -> list
     found: list[Words] = []
     beside = attachments.beside(session, [row[0] for row in rows])
     for message, delivery, outside_id, name in rows:
+        files = beside.get(message.id, ())
+        label = message.payload.get("label", "") if files else ""
         if delivery == Delivery.QUEUED:
             break
         found.append(
@@ -261,11 +263,11 @@ def _until_one_on_its_way(session: Session, rows: list[tuple[Any, ...]]) -> list
                 conversation_id=message.conversation_id,
                 author=Author(message.author),
                 name=name,
-                text=message.text,
+                text=without_label(message.text, label),
                 buttons=conversations.buttons_of(message),
                 at=message.created_at,
                 outside_id=outside_id,
-                files=beside.get(message.id, ()),
+                files=files,
             )
         )
     return found

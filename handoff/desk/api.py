@@ -10,27 +10,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from handoff import staff
-from handoff.desk import views
+from handoff.desk import replies, views
 from handoff.desk.edge import CaseId
 from handoff.desk.parts import Desk, changing, from_elsewhere, looking, may_open
 from handoff.desk.sign_in import keep_session
 from handoff.staff import SignedIn
-from store import ids
 from store.errors import Forbidden
 
 
 class Credentials(BaseModel):
     login: str
     password: str
-
-
-class ReplyIn(BaseModel):
-    """``key`` names the send: the same key twice sends once."""
-
-    text: str
-    key: Annotated[str | None, Field(max_length=64)] = None
 
 
 class NoteIn(BaseModel):
@@ -87,12 +80,11 @@ def add_routes(router: APIRouter, desk: Desk) -> None:
             return _case(desk, session, person, case_id)
 
     @router.post("/api/cases/{case_id}/reply")
-    def reply(request: Request, case_id: CaseId, given: ReplyIn) -> dict[str, Any]:
-        with desk.database.write() as session:
-            person = changing(session, request)
-            key = given.key or ids.new_key()
-            message = desk.handoffs.reply(session, case_id, person, given.text, key)
-            return {"message_id": message.id if message else None, "repeated": message is None}
+    async def reply(request: Request, case_id: CaseId) -> dict[str, Any]:
+        """JSON, or a form where a ``file`` goes along: ``text`` and ``key``."""
+        given = await replies.read(desk, request)
+        _, message = await run_in_threadpool(replies.send, desk, request, case_id, given)
+        return {"message_id": message.id if message else None, "repeated": message is None}
 
     @router.post("/api/cases/{case_id}/typing")
     def typing(request: Request, case_id: CaseId) -> dict[str, Any]:

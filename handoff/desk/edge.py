@@ -24,6 +24,7 @@ from store.errors import (
     Forbidden,
     Invalid,
     NotSignedIn,
+    TooLong,
 )
 
 CaseId = Annotated[int, Path(ge=1, le=2**31 - 1)]
@@ -44,21 +45,29 @@ HEADERS = {
 @asynccontextmanager
 async def form_of(request: Request, most: int) -> AsyncIterator[FormData]:
     """A form with files of ``most`` bytes and some words. TooLong above, before more is read."""
-    left = most + WORDS
+    limited = _limited(request, most + WORDS, FileTooBig(most))
+    try:
+        async with limited.form(max_files=1, max_fields=20) as form:
+            yield form
+    except HTTPException as error:
+        raise Invalid("not a form") from error
 
+
+async def words_of(request: Request) -> bytes:
+    """A body without files. TooLong above WORDS, before more is read."""
+    return await _limited(request, WORDS, TooLong("body too long", limit=WORDS)).body()
+
+
+def _limited(request: Request, left: int, error: CourierError) -> Request:
     async def receive() -> Message:
         nonlocal left
         message = await request.receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise FileTooBig("form too big", limit=most)
+            raise error
         return message
 
-    try:
-        async with Request(request.scope, receive).form(max_files=1, max_fields=20) as form:
-            yield form
-    except HTTPException as error:
-        raise Invalid("not a form") from error
+    return Request(request.scope, receive)
 
 
 def is_htmx(request: Request) -> bool:
@@ -95,7 +104,7 @@ def sentence(w: Words, error: CourierError) -> str:
     if isinstance(error, Forbidden) and error.facts.get("why") == "csrf":
         return w("error.csrf")
     known = w.texts.has(f"desk.error.{error.code}")
-    return w(f"error.{error.code}" if known else "error.unexpected")
+    return w(f"error.{error.code}" if known else "error.unexpected", **error.facts)
 
 
 def route_class(pages: Pages) -> type[APIRoute]:

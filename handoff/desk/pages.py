@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 
 from conversations import download
 from conversations import repository as record
-from conversations.schemas import Upload
+from handoff.desk import replies, views
 from handoff.desk import repository as desk_repository
-from handoff.desk import views
-from handoff.desk.edge import CaseId, form_of, is_htmx, page, told
+from handoff.desk.edge import CaseId, is_htmx, page, told
 from handoff.desk.parts import Desk, changing, looking, may_open, may_open_one
 from handoff.desk.words import Pages, language_of
 from handoff.staff import SignedIn
 from store import ids
-from store.errors import Invalid, NotFound
+from store.errors import NotFound
 
-TAKES_FILES = re.compile(r"/desk/cases/[0-9]+/reply")
-"""The one path whose requests may be as long as a file."""
-MAX_KEY = 64
 OUTCOMES = (
     "solved", "explained", "redelivery", "compensated", "ticket_continues", "no_response",
 )  # fmt: skip
@@ -123,30 +117,13 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
 
     @router.post("/desk/cases/{case_id}/reply")
     async def reply(request: Request, case_id: CaseId) -> Response:
-        """Words, and perhaps a file. It is read only for somebody who is signed in."""
-        await run_in_threadpool(look, request)
-        async with form_of(request, desk.files.most) as form:
-            given = {name: value for name, value in form.items() if isinstance(value, str)}
-            sent = [value for value in form.getlist("file") if isinstance(value, UploadFile)]
-            named = [(file.filename or "", await file.read()) for file in sent if file.size]
-        return await run_in_threadpool(send, request, case_id, given, named)
+        """Words, and perhaps a file."""
+        given = await replies.read(desk, request)
+        return await run_in_threadpool(send, request, case_id, given)
 
-    def look(request: Request) -> None:
+    def send(request: Request, case_id: int, given: replies.Read) -> Response:
+        person, _ = replies.send(desk, request, case_id, given)
         with desk.database.read() as session:
-            looking(session, request)
-
-    def send(
-        request: Request, case_id: int, given: dict[str, str], sent: list[tuple[str, bytes]]
-    ) -> Response:
-        with desk.database.read() as session:
-            changing(session, request, given.get("csrf", ""))
-        files = tuple(Upload(name, desk.files.keep(data)) for name, data in sent)
-        key = given.get("key") or ids.new_key()
-        if len(key) > MAX_KEY:
-            raise Invalid("a key too long")
-        with desk.database.write() as session:
-            person = changing(session, request, given.get("csrf", ""))
-            desk.handoffs.reply(session, case_id, person, given.get("text", ""), key, files)
             opened = thread(session, person, case_id)
         if not is_htmx(request):
             return RedirectResponse(f"/desk/cases/{case_id}", 303)

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 
 from handoff.desk import api, pages, sign_in, stream
 from handoff.desk.edge import api_route_class, route_class
-from handoff.desk.pages import TAKES_FILES
 from handoff.desk.parts import Desk
+from handoff.desk.replies import TAKES_FILES
 from handoff.desk.words import STATIC, Pages
 from handoff.review import routes as review
 

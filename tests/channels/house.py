@@ -83,7 +83,14 @@ class House:
 
     def web_for(self, sites: Sites, limits: Limits | None = None) -> WebChannel:
         return WebChannel(
-            self.database, self.inbox.accept, TEXTS, self.live, self.files, sites, limits=limits
+            self.database,
+            self.inbox.accept,
+            TEXTS,
+            self.live,
+            self.files,
+            sites,
+            SECRET,
+            limits=limits,
         )
 
     def app(self) -> FastAPI:
@@ -93,7 +100,7 @@ class House:
 
         @app.exception_handler(CourierError)
         async def sorry(request: Request, error: CourierError) -> JSONResponse:
-            message = TEXTS.say("zh", f"errors.{error.code}")
+            message = TEXTS.say("zh", f"errors.{error.code}", 0, **error.facts)
             return JSONResponse({"error": error.code, "message": message}, error.status)
 
         @app.get("/health")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from store import clock
 from store.engine import Database
 from tests import samples
 from tests.channels.contract import Desk
-from tests.channels.fake import FakePlatform
+from tests.channels.fake import FakeChannel, FakePlatform
 from tests.channels.house import TEXTS, House, client, until
 from tests.channels.telegram_peer import FETCHED, TOKEN, Peer, peer
 from tests.channels.test_telegram import Telegram, message, update
@@ -301,6 +302,24 @@ async def test_two_workers_fetch_each_file_once(address: str) -> None:
     assert {file.state for file in houses[0].attachments()} == {FileState.STORED}
     for house in houses:
         house.database.dispose()
+
+
+async def test_a_platform_that_hangs_delays_no_other_file(database: Database) -> None:
+    class Hanging(FakeChannel):
+        async def fetch(self, account: str, reference: str, most: int) -> bytes:
+            if reference == "m-000001":
+                await asyncio.Event().wait()
+            return await super().fetch(account, reference, most)
+
+    platform = FakePlatform(drops_repeats=False)
+    house = House(database)
+    house.channels.add(Hanging(platform, house.inbox.accept))
+    http = client(house.app())
+    async with house.at_work():
+        for number in range(1, 12):
+            await platform.write_file(http, f"m-{number:06}", samples.picture(number))
+        await until(lambda: [f.state for f in house.attachments()].count(FileState.STORED) == 10)
+        assert house.attachments()[0].state == FileState.FETCHING
 
 
 async def test_a_file_of_a_channel_that_is_off_waits_for_it(database: Database, at: At) -> None:

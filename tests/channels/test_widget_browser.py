@@ -12,7 +12,15 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    FilePayload,
+    FrameLocator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from bot.channels.web.sites import Sites, WidgetPolicy
 from conversations.models import Conversation, Customer
@@ -453,6 +461,26 @@ def test_files_are_shown_and_downloaded_without_a_cookie(house: House, arrive: A
         visit.chat.locator(".file a >> text=电子发票.pdf").click()
     assert download.value.suggested_filename == "电子发票.pdf"
     assert download.value.path().read_bytes() == samples.PDF
+
+
+def test_a_visitor_of_a_website_sends_a_picture_without_a_cookie(
+    house: House, arrive: Arrive
+) -> None:
+    visit = arrive(size="phone")
+    visit.open()
+    photo = FilePayload(name="box.png", mimeType="image/png", buffer=samples.picture(640, 420))
+    visit.chat.locator("#pick").set_input_files([photo])
+    expect(visit.chat.locator("#tray [data-state=ready]")).to_have_count(1)
+    at_home(visit)
+    visit.say("crushed")
+    picture = visit.chat.locator(".mine .file img")
+    expect(picture).to_have_js_property("naturalWidth", 640)
+    expect(visit.chat.locator(".theirs")).to_have_count(1)
+    at_home(visit)
+    visit.page.reload()
+    visit.open()
+    expect(picture).to_have_js_property("naturalWidth", 640)
+    assert house.attachments()[0].size == len(photo["buffer"])
 
 
 def test_a_site_can_choose_night_and_a_page_its_language(arrive: Arrive) -> None:

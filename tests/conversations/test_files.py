@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.settings import ROOT
-from conversations import attachments, files, repository
+from conversations import attachments, files, jobs, repository
 from conversations import service as conversations
 from conversations.files import Files
 from conversations.models import Attachment, FileKind, FileState, Kind, Message
@@ -31,7 +31,8 @@ def store() -> Files:
 
 
 def everything(store: Files) -> list[str]:
-    return sorted(path.name for path in store.path("00").parent.parent.rglob("*") if path.is_file())
+    folder = store.path("00").parent.parent
+    return sorted(path.name for path in folder.glob("*/*") if path.parent.name != "marks")
 
 
 def test_the_same_bytes_are_one_file(store: Files) -> None:
@@ -86,16 +87,52 @@ Files(Path(sys.argv[1]), FileRules(max_megabytes=1, allowed=("*",))).keep(b"half
 """
 
 
+def nothing(_: Sequence[str]) -> set[str]:
+    return set()
+
+
+def test_what_no_row_names_after_a_day_is_swept(database: Database, store: Files) -> None:
+    sent, unsent, again = (store.keep(samples.picture(width)) for width in (1, 2, 3))
+    received(database, Reference(FileKind.PHOTO, stored=sent))
+    with clock.frozen(datetime.now(UTC)) as move:
+        at = clock.now()
+        move(at + timedelta(hours=23))
+        jobs.sweep_files(database, store)
+        store.keep(samples.picture(3))
+        assert all(store.path(kept.sha256).exists() for kept in (sent, unsent, again))
+        move(at + timedelta(hours=25))
+        jobs.sweep_files(database, store)
+        assert [store.path(f.sha256).exists() for f in (sent, unsent, again)] == [1, 0, 1]
+        asked: list[str] = []
+        store.sweep(lambda hashes: asked.extend(hashes) or set())  # type: ignore
+        assert asked == []  # what is in use is not asked about again
+        move(at + timedelta(days=3))
+        jobs.sweep_files(database, store)
+        assert [store.path(f.sha256).exists() for f in (sent, unsent, again)] == [1, 0, 0]
+
+
+def test_a_file_that_is_kept_again_at_the_moment_of_the_sweep_stays(store: Files) -> None:
+    kept = store.keep(samples.PHOTO)
+    with clock.frozen(datetime.now(UTC) + timedelta(days=2)):
+
+        def meanwhile(_: Sequence[str]) -> set[str]:
+            store.keep(samples.PHOTO)
+            return set()
+
+        store.sweep(meanwhile)
+        assert store.path(kept.sha256).read_bytes() == samples.PHOTO
+
+
 def test_a_writer_that_is_killed_leaves_no_file_and_its_rest_is_swept(store: Files) -> None:
     folder = store.path("00").parent.parent
     dead = subprocess.run([sys.executable, "-c", KILLED, str(folder)], cwd=ROOT, check=False)
     assert dead.returncode == -signal.SIGKILL
     (rest,) = everything(store)
     assert (folder / "unfinished" / rest).exists()
-    store.sweep()  # another writer may still be at it
+    store.sweep(nothing)  # another writer may still be at it
     assert everything(store) == [rest]
     with clock.frozen(datetime.now(UTC) + timedelta(hours=2)):
-        store.sweep()
+        store.sweep(nothing)
     assert everything(store) == []
     assert store.keep(b"half a file").size == 11
 
@@ -174,6 +211,7 @@ def test_looking_for_work_and_for_a_messages_files_uses_an_index(database: Datab
         for query, index in (
             ("SELECT id FROM attachments WHERE due_at <= 'x' ORDER BY due_at LIMIT 4", "due_at"),
             ("SELECT * FROM attachments WHERE message_id IN (1, 2)", "message_id"),
+            ("SELECT sha256 FROM attachments WHERE sha256 IN ('a', 'b')", "sha256"),
         ):
             plan = str(session.execute(text(f"EXPLAIN QUERY PLAN {query}")).all())
             assert f"{index}" in plan

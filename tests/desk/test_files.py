@@ -153,6 +153,29 @@ def test_a_file_needs_no_words_and_sent_twice_arrives_once(world: World) -> None
         assert len(record.attachments(session, [m.id for m in messages])) == 1
 
 
+def test_a_program_sends_a_file_once_however_often_it_says_so(world: World) -> None:
+    lili, case_id = taken(world)
+    address, headers = f"/api/cases/{case_id}/reply", {"x-csrf-token": lili.csrf}
+    form = {"text": "请看面单", "key": "one"}
+    for repeated in (False, True):
+        file = {"file": ("label.png", samples.PHOTO)}
+        answer = lili.client.post(address, data=form, files=file, headers=headers)
+        assert (answer.status_code, answer.json()["repeated"]) == (200, repeated)
+    refused = {"file": ("label.png", samples.PROGRAM)}
+    assert lili.client.post(address, data={}, files=refused, headers=headers).status_code == 415
+    assert lili.client.post(address, data=form, files=file).status_code == 403
+    message = last_message(world, case_id)
+    assert (message.kind, message.text) == (Kind.IMAGE, "请看面单")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"text": 7}', b'{"text": "\xff"}'])
+def test_a_program_is_told_what_is_no_reply(world: World, body: bytes) -> None:
+    lili, case_id = taken(world)
+    headers = {"x-csrf-token": lili.csrf, "content-type": "application/json"}
+    answer = lili.client.post(f"/api/cases/{case_id}/reply", content=body, headers=headers)
+    assert answer.status_code == 422
+
+
 @pytest.mark.parametrize("form", [{}, {"text": "您好"}])
 def test_an_empty_file_field_is_no_file(world: World, form: dict[str, str]) -> None:
     lili, case_id = taken(world)
@@ -251,11 +274,11 @@ def test_a_file_too_big_is_not_read_to_its_end(world: World) -> None:
 
     answer = asyncio.run(ask())
     assert answer.status_code == FileTooBig.status
-    assert "文件太大" in answer.text
+    assert "文件超过 20 MB" in answer.text
     assert read <= world.desk.files.most + (1 << 18)
 
 
-async def test_only_a_reply_may_be_as_long_as_a_file(tmp_path: Path, address: str) -> None:
+async def test_a_reply_and_an_upload_may_be_as_long_as_a_file(tmp_path: Path, address: str) -> None:
     given = {"COURIER_HOME": str(tmp_path), "COURIER_DATABASE": address}
     service = app.create(settings.load(given))
     parts = service.state.service
@@ -271,5 +294,9 @@ async def test_only_a_reply_may_be_as_long_as_a_file(tmp_path: Path, address: st
         assert await status("/desk/login", 2 << 20) == 413
         assert await status("/desk/cases/1/note", 2 << 20) == 413
         assert await status("/desk/cases/1/reply", parts.files.most) == 303
+        assert await status("/api/cases/1/reply", parts.files.most) == 401
+        assert await status("/chat/files", parts.files.most) == 401
+        assert await status("/chat/messages", 2 << 20) == 413
+        assert await status("/chat/files", parts.files.most + (2 << 20)) == 413
         assert await status("/desk/cases/1/reply", parts.files.most + (2 << 20)) == 413
     parts.database.dispose()

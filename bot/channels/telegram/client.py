@@ -140,10 +140,10 @@ class Client:
             found = await self._sorted(self._bot.get_file(file_id))
         except Unreachable as error:
             if "too big" in str(error):
-                raise FileTooBig(str(error)) from None
+                raise FileTooBig(most) from None
             raise
         if found.file_size and found.file_size > most:
-            raise FileTooBig("file too big", limit=most)
+            raise FileTooBig(most)
         return bytes(await self._sorted(found.download_as_bytearray()))
 
     async def typing(self, chat: int) -> None:

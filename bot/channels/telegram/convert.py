@@ -161,18 +161,18 @@ def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, 
     if message.text is not None:
         return Kind.TEXT, None, None, {}
     if message.photo:
-        return Kind.IMAGE, "photo", "telegram.got_file", {}
+        return Kind.IMAGE, "photo", "talk.got_file", {}
     if message.voice:
         return Kind.VOICE, "voice", "telegram.cannot_hear", {}
     if message.audio:
         return Kind.VOICE, "audio", "telegram.cannot_hear", {}
     if message.video or message.video_note:
-        return Kind.FILE, "video", "telegram.got_file", {}
+        return Kind.FILE, "video", "talk.got_file", {}
     if message.animation:
         return Kind.FILE, "animation", "telegram.say_in_words", {}
     if message.document:
         name = clean(str(message.document.file_name or ""))[:128]
-        return Kind.FILE, "document", "telegram.got_file", {"name": name}
+        return Kind.FILE, "document", "talk.got_file", {"name": name}
     if message.venue:
         place = f"{message.venue.title} {message.venue.address}"
         return Kind.LOCATION, "words", None, {"as": "venue", "place": place}

@@ -122,7 +122,7 @@ async def _body(response: httpx.Response, most: int = MAX_ANSWER) -> bytes:
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > most:
-            raise FileTooBig("an answer too big", limit=most)
+            raise FileTooBig(most)
     return bytes(body)
 
 

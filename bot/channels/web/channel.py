@@ -11,6 +11,7 @@ from bot.channels.web.page import Page
 from bot.channels.web.parts import Web
 from bot.channels.web.sites import Sites
 from bot.channels.web.stream import Streams
+from bot.channels.web.uploads import Uploads
 from conversations.files import Files
 from conversations.schemas import ANY, Capabilities
 from conversations.texts import Texts
@@ -22,7 +23,7 @@ NAME = "web"
 
 class WebChannel:
     """Serves the customers' page and its widget on other websites. ``texts`` must hold the room
-    ``web``."""
+    ``web``; ``secret`` seals the ids of uploads."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class WebChannel:
         live: Live,
         files: Files,
         sites: Sites,
+        secret: str,
         *,
         secure_cookies: bool = False,
         limits: Limits | None = None,
@@ -42,7 +44,9 @@ class WebChannel:
             accept=accept,
             live=live,
             files=files,
-            page=Page(texts),
+            uploads=Uploads(files, secret),
+            texts=texts,
+            page=Page(texts, files.most),
             sites=sites,
             streams=Streams(database, live, NAME),
             limits=limits or Limits(),

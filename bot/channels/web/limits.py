@@ -27,6 +27,9 @@ class Limits:
     messages_per_visitor: Rate = Rate(20, 0.5)
     messages_per_address: Rate = Rate(200, 20)
     requests_per_address: Rate = Rate(600, 60)
+    megabytes_per_address: Rate = Rate(1000, 0.5)
+    uploads_at_once: int = 4
+    """Of one network address: each is held in memory while it comes."""
     streams_per_visitor: int = 12
     streams_per_address: int = 400
 
@@ -38,16 +41,16 @@ class Buckets:
         self._rate = rate
         self._levels: dict[str, tuple[float, datetime]] = {}
 
-    def take(self, key: str) -> None:
-        """One token; TooManyRequests says in ``facts['retry_after']`` how many seconds to wait."""
+    def take(self, key: str, many: int = 1) -> None:
+        """Take tokens; TooManyRequests says in ``facts["retry_after"]`` how long to wait (s)."""
         at = clock.now()
         level = self._level(key, at)
-        if level < 1:
-            wait = math.ceil((1 - level) / self._rate.per_second)
+        if level < many:
+            wait = math.ceil((many - level) / self._rate.per_second)
             raise TooManyRequests("token bucket is empty", retry_after=wait)
         if len(self._levels) > FORGET_ABOVE:
             self._forget(at)
-        self._levels[key] = (level - 1, at)
+        self._levels[key] = (level - many, at)
 
     def _level(self, key: str, at: datetime) -> float:
         level, since = self._levels.get(key, (float(self._rate.burst), at))
@@ -60,7 +63,7 @@ class Buckets:
 
 
 class Slots:
-    """How many streams a key holds open at once."""
+    """How many streams (or uploads) a key holds open at once."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -69,7 +72,7 @@ class Slots:
     def enter(self, key: str) -> None:
         """One more; TooManyRequests above the limit. Each is given back by ``leave``."""
         if self._open.get(key, 0) >= self._most:
-            raise TooManyRequests("too many streams", retry_after=10)
+            raise TooManyRequests("too many at once", retry_after=10)
         self._open[key] = self._open.get(key, 0) + 1
 
     def leave(self, key: str) -> None:

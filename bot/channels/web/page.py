@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot.channels.web import colours
 from bot.channels.web.colours import Shades
+from bot.channels.web.schemas import MAX_FILES
 from bot.channels.web.sites import Site
 from bot.channels.web.visitors import LANGUAGE_COOKIE
 from conversations.language import LANGUAGES
@@ -57,8 +58,10 @@ def headers(ancestors: Sequence[str] = ("'none'",)) -> dict[str, str]:
 class Page:
     """Everything of the page that does not depend on who looks at it, read once."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, most: int) -> None:
+        """``most`` is the size of the largest file, in bytes."""
         self._texts = texts
+        self._most = most
         self._files = {
             path.name: File(
                 _TYPES[path.suffix], path.read_bytes(), gzip.compress(path.read_bytes(), mtime=0)
@@ -93,6 +96,8 @@ class Page:
             "site": key,
             "zone": self._texts.zone.key,
             "max_text": MAX_TEXT,
+            "max_files": MAX_FILES,
+            "max_bytes": self._most,
             "texts": {
                 key.removeprefix("live."): text
                 for key, text in words.items()

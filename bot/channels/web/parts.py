@@ -9,7 +9,9 @@ from bot.channels.web.limits import Limits
 from bot.channels.web.page import Page
 from bot.channels.web.sites import Sites
 from bot.channels.web.stream import Streams
+from bot.channels.web.uploads import Uploads
 from conversations.files import Files
+from conversations.texts import Texts
 from store.engine import Database
 from store.live import Live
 
@@ -25,6 +27,8 @@ class Web:
     accept: Accept
     live: Live
     files: Files
+    uploads: Uploads
+    texts: Texts
     page: Page
     sites: Sites
     streams: Streams

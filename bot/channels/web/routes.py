@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,16 +13,19 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bot.channels import reading
 from bot.channels.web import page as pages
-from bot.channels.web import schemas, visitors, widget
-from bot.channels.web.limits import Buckets, Slots
+from bot.channels.web import schemas, uploads, visitors, widget
+from bot.channels.web.limits import Buckets, Rate, Slots
 from bot.channels.web.parts import NO_STORE, Web
 from bot.channels.web.stream import BEAT_SECONDS, beat, topic
 from bot.channels.web.visitors import Visitor
-from conversations import download
+from conversations import attachments, download
 from conversations import repository as record
+from conversations.files import kind_of
 from conversations.models import Attachment, Audience
-from conversations.schemas import Inbound
-from store.errors import NotFound
+from conversations.schemas import Inbound, Upload
+from store.errors import NotFound, TooManyFiles, TooManyRequests
+
+MEGABYTE = 1 << 20
 
 
 def router(web: Web) -> APIRouter:
@@ -30,6 +34,9 @@ def router(web: Web) -> APIRouter:
     per_visitor = Buckets(web.limits.messages_per_visitor)
     per_address = Buckets(web.limits.messages_per_address)
     requests = Buckets(web.limits.requests_per_address)
+    per_hour = Buckets(Rate(web.files.per_hour, web.files.per_hour / 3600))
+    megabytes = Buckets(web.limits.megabytes_per_address)
+    uploads_of_address = Slots(web.limits.uploads_at_once)
     streams_of_visitor = Slots(web.limits.streams_per_visitor)
     streams_of_address = Slots(web.limits.streams_per_address)
 
@@ -69,17 +76,7 @@ def router(web: Web) -> APIRouter:
         visitor = web.sites.require(request)
         per_visitor.take(visitor.address)
         said = await schemas.read(request, schemas.Said)
-        accepted = await web.accept(
-            Inbound(
-                channel=web.name,
-                account=visitor.account,
-                address=visitor.address,
-                outside_id=visitor.prefix + said.id,
-                text=said.text,
-                name=visitor.name,
-                language=pages.language_of(request),
-            )
-        )
+        accepted = await web.accept(_inbound(web, visitor, said, pages.language_of(request)))
         web.live.wake(topic(visitor.address))
         return JSONResponse({"id": accepted.message_id}, 202, headers=NO_STORE)
 
@@ -104,6 +101,26 @@ def router(web: Web) -> APIRouter:
             "state": schemas.state(view.state, view.progress),
         }
         return JSONResponse(answer, headers=NO_STORE)
+
+    @routes.post(uploads.PATH, status_code=201)
+    async def upload(request: Request) -> Response:
+        """The bytes of a file, which a message is to name by the id that is given here."""
+        visitors.same_origin(request)
+        network = visitors.network_address(request)
+        requests.take(network)
+        visitor = web.sites.require(request)
+        try:
+            per_hour.take(visitor.address)
+        except TooManyRequests as error:
+            raise TooManyFiles("this hour", most=web.files.per_hour) from error
+        megabytes.take(network, math.ceil(web.uploads.announced(request) / MEGABYTE))
+        uploads_of_address.enter(network)
+        try:
+            stored = await web.uploads.read(request)
+        finally:
+            uploads_of_address.leave(network)
+        answer = {"id": web.uploads.seal(visitor, stored), "kind": kind_of(stored.media_type)}
+        return JSONResponse(answer, 201, headers=NO_STORE)
 
     @routes.get("/chat/files/{number}")
     async def file(number: str, request: Request) -> Response:
@@ -161,6 +178,25 @@ class _Stream(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._leave()
+
+
+def _inbound(web: Web, visitor: Visitor, said: schemas.Said, language: str) -> Inbound:
+    """The message; UploadGone for a file that is not (or no longer) the visitor's to send."""
+    sent = [Upload(file.name, web.uploads.open(visitor, file.id)) for file in said.files]
+    files = attachments.references(sent)
+    labels = (web.texts.say(language, f"web.kinds.{file.kind}", name=file.name) for file in files)
+    label = " ".join(each.strip() for each in labels)
+    return Inbound(
+        channel=web.name,
+        account=visitor.account,
+        address=visitor.address,
+        outside_id=visitor.prefix + said.id,
+        text="\n".join(filter(None, (label, said.text.strip()))),
+        name=visitor.name,
+        language=language,
+        attachments=files,
+        label=label,
+    )
 
 
 def _own_file(web: Web, visitor: Visitor, number: int) -> Attachment:

@@ -15,6 +15,9 @@ from store.errors import Invalid, TooLong
 MAX_BODY = 64_000
 """Bytes of a request: a message of the longest kind is 16,000 bytes, escaped 24,000."""
 
+MAX_FILES = 6
+"""Beside one message."""
+
 MAX_ID = 2**63 - 1
 MAX_ROW = 2**31 - 1
 """The largest id a table has; PostgreSQL refuses to look for more."""
@@ -27,11 +30,19 @@ class _Body(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class Sent(_Body):
+    """A file of a message: the id of its upload, and the name it has at the customer's."""
+
+    id: Annotated[str, Field(max_length=400)]
+    name: Annotated[str, Field(max_length=400)] = ""
+
+
 class Said(_Body):
     """A customer's message; ``id`` is made by the page and makes sending it again harmless."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,40}$")]
-    text: str
+    text: str = ""
+    files: Annotated[list[Sent], Field(max_length=MAX_FILES)] = []
 
 
 class Receipt(_Body):

@@ -8,17 +8,17 @@ let identity = null;
 
 export class Refused extends Error {}
 
-export function call(path, { body, headers, ...options } = {}) {
+export const headers = () => ({
+  "Accept-Language": config.language,
+  ...(token && { Authorization: `Bearer ${token}` }),
+});
+
+export function call(path, { body, headers: more, ...options } = {}) {
   return fetch(path, {
     cache: "no-store",
     ...options,
     ...(body && { method: "POST", body: JSON.stringify(body) }),
-    headers: {
-      "Accept-Language": config.language,
-      ...headers,
-      ...(body && { "Content-Type": "application/json" }),
-      ...(token && { Authorization: `Bearer ${token}` }),
-    },
+    headers: { ...headers(), ...more, ...(body && { "Content-Type": "application/json" }) },
   });
 }
 

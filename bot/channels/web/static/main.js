@@ -8,6 +8,7 @@ import * as messages from "./messages.js";
 import * as outgoing from "./outgoing.js";
 import * as scroll from "./scroll.js";
 import { Stream } from "./stream.js";
+import * as tray from "./tray.js";
 
 const $ = (id) => document.getElementById(id);
 const words = $("words");
@@ -68,7 +69,7 @@ async function become(claim) {
   stream.close();
   outgoing.close();
   messages.clear();
-  if (!claim) { words.value = ""; draft(); }
+  if (!claim) { words.value = ""; tray.empty(true); draft(); }
   told = { up_to: 0, read: 0 };
   return begin(claim);
 }
@@ -172,10 +173,10 @@ function setTrouble(on) {
   showStatus();
 }
 
-function send(text) {
+function send(text, files = []) {
   const ready = text.trim();
-  if (!ready || outgoing.tooLong(ready) > 0) return false;
-  outgoing.add(ready);
+  if ((!ready && !files.length) || outgoing.tooLong(ready) > 0) return false;
+  outgoing.add(ready, files);
   refresh();
   scroll.toEnd(true);
   return true;
@@ -188,11 +189,13 @@ function draft() {
   const left = -over;
   $("counter").textContent = over > 0 ? say("over", { count: over }) : left < 300 ? say("left", { count: left }) : "";
   $("counter").classList.toggle("over", over > 0);
-  $("composer").classList.toggle("ready", words.value.trim() !== "" && over <= 0);
+  const something = words.value.trim() !== "" || tray.files().length > 0;
+  $("composer").classList.toggle("ready", something && over <= 0 && !tray.failed());
   shelf.set("draft", words.value || null);
 }
 
 words.addEventListener("input", draft);
+tray.open(draft);
 words.addEventListener("keydown", (event) => {
   // Enter that ends the choice of a Chinese word belongs to the input method (229: Safari).
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
@@ -201,7 +204,9 @@ words.addEventListener("keydown", (event) => {
 });
 $("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!send(words.value)) return words.focus();
+  if (tray.failed()) return tray.complain();
+  if (!send(words.value, tray.files())) return words.focus();
+  tray.empty();
   words.value = "";
   draft();
   return words.focus();

@@ -1,5 +1,6 @@
 // The list of messages. Texts of people reach the page by textContent only.
 
+import { icon } from "./icons.js";
 import { from } from "./link.js";
 import { dayOf, dayTitle, say, timeOf } from "./words.js";
 
@@ -18,8 +19,12 @@ export const oldestId = () => (byId.size ? Math.min(...byId.keys()) : null);
 
 // Put a message of the record in its place; false if it was there already.
 export function put(message) {
-  if (byId.has(message.id)) return false;
+  if (byId.has(message.id)) {
+    filesCame(byId.get(message.id), message);
+    return false;
+  }
   const own = message.client_id && byClient.get(message.client_id);
+  if (own) filesCame(own, message);
   const item = own || build(message);
   item.dataset.id = message.id;
   item.data = message;
@@ -34,7 +39,8 @@ export function put(message) {
 // Show words that are not in the record yet, at the end.
 export function putPending(entry) {
   if (byClient.has(entry.id)) return;
-  const item = build({ author: "customer", text: entry.text, at: entry.at });
+  const item = build({ author: "customer", text: entry.text, at: entry.at, files: entry.files });
+  item.local = entry.files;
   item.data = { author: "customer", at: entry.at };
   byClient.set(entry.id, item);
   list.append(item);
@@ -45,6 +51,12 @@ export function putPending(entry) {
 export function mark(clientId, state, reason, actions) {
   const item = byClient.get(clientId);
   if (item) setState(item, state, reason, actions);
+}
+
+// Other words about what is under way, without moving anything.
+export function note(clientId, words) {
+  const label = byClient.get(clientId)?.querySelector(".state");
+  if (label) label.textContent = words;
 }
 
 export function confirm(clientId, id) {
@@ -114,6 +126,7 @@ function build(message) {
   const bubble = element("div", "bubble");
   bubble.dir = "auto";
   fill(bubble, message.text, message.author !== "customer");
+  bubble.classList.toggle("bare", !message.text);
   bubble.append(...(message.files || []).map(fileCard));
   const meta = element("p", "meta");
   const time = element("time");
@@ -125,6 +138,7 @@ function build(message) {
     const face = element("span", "face");
     face.setAttribute("aria-hidden", "true");
     if (message.author === "agent") face.textContent = [...(message.name || say("author_agent"))][0];
+    if (message.author === "system") face.append(icon("bell"));
     item.append(face);
   }
   item.append(body);
@@ -155,8 +169,9 @@ function fill(bubble, text, linked) {
 function fileCard(file) {
   const card = element("div", "file");
   const name = file.name || say(`file_${file.kind}`);
-  if (!file.address) {
-    card.textContent = name;
+  const place = (show) => (file.local ? show(file.local) : from(file.address, show));
+  if (!file.address && !file.local) {
+    card.append(icon("file"), name);
     return card;
   }
   const tag = { photo: "img", voice: "audio", video: "video" }[file.kind];
@@ -165,24 +180,34 @@ function fileCard(file) {
   link.rel = "noopener";
   if (tag === "audio" || tag === "video") {
     const player = element(tag);
-    from(file.address, (place) => { player.src = place; });
+    place((address) => { player.src = address; });
     player.controls = true;
     player.preload = tag === "video" ? "metadata" : "none";
     player.setAttribute("aria-label", name);
     card.append(player);
   } else if (tag === "img") {
     const image = element("img");
-    from(file.address, (place) => { image.src = link.href = place; });
+    place((address) => { image.src = link.href = address; });
     image.alt = name;
     link.append(image);
     card.append(link);
   } else {
-    from(file.address, (place) => { link.href = place; });
-    link.textContent = name;
+    place((address) => { link.href = address; });
+    link.append(icon("file"), name);
     link.download = file.name;
     card.append(link);
   }
   return card;
+}
+
+// The record's own files take the place of those that were shown from this device.
+function filesCame(item, message) {
+  const local = item.local;
+  delete item.local;
+  if (!local?.length || !message.files.length) return;
+  const cards = message.files.map((file, at) => fileCard({ ...file, local: local[at]?.local }));
+  item.querySelectorAll(".file").forEach((card) => card.remove());
+  item.querySelector(".bubble").append(...cards);
 }
 
 function setState(item, state, reason, actions = []) {

@@ -4,6 +4,7 @@
 import { call } from "./link.js";
 import { config, say, shelf } from "./words.js";
 import * as messages from "./messages.js";
+import { passing, Upload } from "./uploads.js";
 
 const WAITS = [1, 2, 4, 8, 15];
 let queue = [];
@@ -22,6 +23,7 @@ export async function sent() {
 // Somebody else sits here now: nothing of the former one is kept.
 export function close() {
   clearTimeout(timer);
+  for (const entry of queue) for (const file of entry.files) file.cancel();
   queue = [];
   owner = "";
   shelf.set("unsent", null);
@@ -35,13 +37,14 @@ export function open(visitor, { onTrouble, onNoSession }) {
   owner = visitor;
   const kept = shelf.get("unsent");
   const mine = kept?.visitor === visitor && Array.isArray(kept.entries) ? kept.entries : [];
+  for (const entry of mine) entry.files = (entry.files || []).map((left) => new Upload(null, left));
   queue = [...mine.filter((e) => !queue.some((known) => known.id === e.id)), ...queue];
   for (const entry of queue) show(entry);
   flush();
 }
 
-export function add(text) {
-  const entry = { id: newId(), text, at: new Date().toISOString() };
+export function add(text, files = []) {
+  const entry = { id: newId(), text, files, at: new Date().toISOString() };
   queue.push(entry);
   save();
   show(entry);
@@ -75,15 +78,27 @@ async function deliver(entry) {
     messages.mark(entry.id, "queued");
     return false;
   }
+  messages.mark(entry.id, "sending", "", entry.files.length ? [[say("discard"), () => discard(entry)]] : []);
+  for (const file of entry.files) {
+    file.changed = () => messages.note(entry.id, say("file_at", file));
+    const answer = await file.arrive();
+    if (!queue.includes(entry)) return true; // discarded meanwhile
+    if (passing(answer)) return later(wait());
+    if (answer.status !== 201) {
+      refuse(entry, answer.status === 410 ? say("file_lost") : answer.message || say("file_failed"));
+      return true;
+    }
+    save();
+  }
   messages.mark(entry.id, "sending");
   let response;
   try {
     response = await call("/chat/messages", {
-      body: { id: entry.id, text: entry.text },
+      body: { id: entry.id, text: entry.text, files: entry.files.map(({ id, name }) => ({ id, name })) },
       signal: AbortSignal.timeout(12000),
     });
   } catch {
-    return later(WAITS[Math.min(fails, WAITS.length - 1)]);
+    return later(wait());
   }
   if (response.ok) {
     const { id } = await response.json().catch(() => ({}));
@@ -102,9 +117,23 @@ async function deliver(entry) {
     timer = setTimeout(flush, 4000);
     return false;
   }
-  if (response.status >= 500) return later(WAITS[Math.min(fails, WAITS.length - 1)]);
-  refuse(entry, response.status === 413 ? "too_long" : "invalid");
+  if (response.status >= 500) return later(wait());
+  if (response.status === 410 && !entry.anew) {
+    // The files came by another name of this visitor, or long ago: they are uploaded once more.
+    entry.anew = true;
+    for (const file of entry.files) file.id = null;
+    return true;
+  }
+  refuse(entry, say(response.status === 413 ? "too_long" : response.status === 410 ? "file_lost" : "invalid"));
   return true;
+}
+
+const wait = () => WAITS[Math.min(fails, WAITS.length - 1)];
+
+function discard(entry) {
+  for (const file of entry.files) file.cancel();
+  settled(entry.id);
+  messages.drop(entry.id);
 }
 
 function later(seconds) {
@@ -124,9 +153,9 @@ function refuse(entry, reason) {
 function show(entry) {
   messages.putPending(entry);
   if (!entry.refused) return messages.mark(entry.id, navigator.onLine && !fails ? "sending" : "queued");
-  return messages.mark(entry.id, "failed", `${say("failed")} · ${say(entry.refused)}`, [
-    [say("retry"), () => { delete entry.refused; save(); flush(); }],
-    [say("discard"), () => { settled(entry.id); messages.drop(entry.id); }],
+  return messages.mark(entry.id, "failed", `${say("failed")} · ${entry.refused}`, [
+    [say("retry"), () => { delete entry.refused; delete entry.anew; save(); flush(); }],
+    [say("discard"), () => discard(entry)],
   ]);
 }
 

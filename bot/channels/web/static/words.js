@@ -43,11 +43,12 @@ export const shelf = {
     return JSON.parse(own?.getItem(named(name)) ?? "null") ?? memory.get(name) ?? null;
   },
   set(name, value) {
-    memory.set(name, value);
-    keep(name, value);
+    const text = JSON.stringify(value);
+    memory.set(name, JSON.parse(text)); // a copy without what only this page can hold, such as bytes
+    keep(name, memory.get(name));
     try {
       if (value === null) own?.removeItem(named(name));
-      else own?.setItem(named(name), JSON.stringify(value));
+      else own?.setItem(named(name), text);
     } catch {
       /* full: the memory has it */
     }
