@@ -22,6 +22,9 @@ from actions import runtime
 from bot import actions_route, contract
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
+from bot.channels.http import account as http
+from bot.channels.http.channel import HttpChannel
+from bot.channels.http.links import Links
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
@@ -103,6 +106,11 @@ def assemble(settings: Settings) -> Service:
     if settings.wechat:
         labels = texts.room("zh", "wechat")
         channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
+    links = Links(settings.public_url, derived(settings, "file links"))
+    for account in http.from_file(POLICIES / "http.yml", settings.http_secrets):
+        channels.add(
+            HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
+        )
     return Service(
         settings=settings,
         database=database,

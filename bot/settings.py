@@ -16,6 +16,7 @@ from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: policies, data and migrations are read from here."""
+HTTP_SECRET = "COURIER_HTTP_SECRET_"  # noqa: S105 - the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Settings:
     secure_cookies: bool
     telegram: TelegramSettings | None = None
     wechat: wechat.Account | None = None
+    http_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By account, as the environment writes it: ``SHOP_APP`` for ``shop_app``."""
+    public_url: str = ""
+    """The service as the world sees it, without path: links that leave the house begin with it."""
 
     @property
     def models(self) -> Path:
@@ -73,8 +78,9 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``. SettingsError
-    says in one sentence what is wrong."""
+    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for a
+    company's own app ``_HTTP_SECRET_<ACCOUNT>``; ``_PUBLIC_URL`` for links that leave the house.
+    SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -100,7 +106,22 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        http_secrets={
+            name.removeprefix(HTTP_SECRET): secret.strip()
+            for name, secret in given.items()
+            if name.startswith(HTTP_SECRET) and secret.strip()
+        },
+        public_url=_public_url(get("PUBLIC_URL", f"http://127.0.0.1:{port}")),
     )
+
+
+def _public_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/") or url.query:
+        raise SettingsError(
+            f"COURIER_PUBLIC_URL={value} must be like https://desk.example.com, without path."
+        )
+    return value.rstrip("/")
 
 
 def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:

@@ -151,6 +151,7 @@ class OutboxLoop:
             return ()
         return tuple(
             File(
+                file.id,
                 FileKind(file.kind),
                 file.name,
                 file.media_type or UNKNOWN,

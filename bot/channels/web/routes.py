@@ -205,8 +205,8 @@ def _own_file(web: Web, address: str, number: int) -> Attachment:
 def _delivered(web: Web, address: str, up_to: int) -> None:
     with web.database.read() as session:
         known = reading.visitor(session, web.name, web.account, address)
-        if known is None or not reading.undelivered(session, known[0], up_to):
+        if known is None or not reading.unconfirmed(session, known[0], up_to, 0):
             return
     with web.database.write() as session:
-        changed = reading.mark_delivered(session, known[0], up_to)
+        changed = reading.confirm(session, known[0], up_to, 0)
         web.live.after_commit(session, "queue", *(f"conversation:{n}" for n in changed))
