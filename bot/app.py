@@ -33,7 +33,7 @@ from bot.channels.web.page import accepted_language
 from bot.channels.wechat.channel import WeChatChannel
 from bot.rasa import Rasa
 from bot.router import Router
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, TelegramSettings
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
@@ -41,7 +41,7 @@ from handoff.service import Handoffs
 from parcels.goods import Goods
 from store import policies, schema
 from store.engine import Database
-from store.errors import CourierError, Invalid, NotFound, TooLong
+from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
@@ -101,7 +101,13 @@ def assemble(settings: Settings) -> Service:
         from bot.channels.telegram import switch_on  # loads its library: only where it is used
 
         secret = derived(settings, "telegram")
-        channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
+        _known_teams(settings.telegram, routing)
+        channels.add(
+            switch_on(
+                settings.telegram, secret, database, live, inbox.accept, texts, handoffs,
+                settings.public_url,
+            )
+        )  # fmt: skip
     outbox = OutboxLoop(database, live, channels, files)
     if settings.wechat:
         labels = texts.room("zh", "wechat")
@@ -134,6 +140,15 @@ def assemble(settings: Settings) -> Service:
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
     )
+
+
+def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
+    teams = routing.policy.teams
+    for team in telegram.desk.keys() - teams.keys() - {"*"}:
+        raise SettingsError(
+            f"COURIER_TELEGRAM_DESK names the team {team}; policies/teams.yml has "
+            f"{', '.join(teams)}."
+        )
 
 
 def create(settings: Settings) -> FastAPI:
@@ -179,6 +194,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 live=service.live,
                 files=service.files,
                 secure_cookies=service.settings.secure_cookies,
+                telegram=bool(service.settings.telegram and service.settings.telegram.desk),
             )
         )
     )

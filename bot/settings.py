@@ -25,12 +25,15 @@ class TelegramSettings:
 
     ``secret`` is what Telegram shows with each delivery; empty: one is made for the installation.
     ``api`` is another address of the Bot API (a server of one's own, a test), empty: Telegram's.
+    ``desk`` is the supergroup of each team (``*``: all others) whose cases are topics there.
     """
 
     token: str = field(repr=False)
     webhook_url: str = ""
     secret: str = field(default="", repr=False)
     api: str = ""
+    desk: Mapping[str, int] = field(default_factory=dict)
+    desk_language: str = "zh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,8 @@ class Settings:
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
-    ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
+    ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
+    ``_DESK``, ``_DESK_LANGUAGE``;
     for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for a
     company's own app ``_HTTP_SECRET_<ACCOUNT>``; ``_PUBLIC_URL`` for links that leave the house.
     SettingsError says in one sentence what is wrong."""
@@ -132,9 +136,13 @@ def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
         webhook_url=get("TELEGRAM_WEBHOOK_URL", "").rstrip("/"),
         secret=get("TELEGRAM_SECRET", ""),
         api=get("TELEGRAM_API", "").rstrip("/"),
+        desk=_groups(get("TELEGRAM_DESK", "")),
+        desk_language=get("TELEGRAM_DESK_LANGUAGE", "zh"),
     )
+    if found.desk_language not in {"zh", "en"}:
+        raise SettingsError("COURIER_TELEGRAM_DESK_LANGUAGE must be zh or en.")
     if not token:
-        if found.webhook_url or found.secret or found.api:
+        if found.webhook_url or found.secret or found.api or found.desk:
             raise SettingsError("COURIER_TELEGRAM_TOKEN is missing; @BotFather on Telegram has it.")
         return None
     if not re.fullmatch(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,100}", token):
@@ -151,6 +159,20 @@ def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
         raise SettingsError(
             "COURIER_TELEGRAM_SECRET must be 16 to 256 of A-Z a-z 0-9 _ -; or leave it out."
         )
+    return found
+
+
+def _groups(value: str) -> dict[str, int]:
+    """``-1001234567890`` for all teams, or ``night=-100123,*=-100456``."""
+    found: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        team, _, chat = part.rpartition("=")
+        if not re.fullmatch(r"-100[0-9]{5,13}", chat.strip()):
+            raise SettingsError(
+                f"COURIER_TELEGRAM_DESK={value} must be a supergroup's id such as -1001234567890, "
+                "or one for each team: night=-1001234567890,*=-1009876543210."
+            )
+        found[team.strip() or "*"] = int(chat)
     return found
 
 
