@@ -89,7 +89,7 @@ class Case(Base):
 
 
 class StaffLink(Base):
-    """Who a person at the desk is on Telegram. Of the one-time code only the fingerprint is kept."""
+    """Who a person at the desk is on Telegram. Of a one-time code only the fingerprint is kept."""
 
     __tablename__ = "staff_links"
 

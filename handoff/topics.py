@@ -7,8 +7,9 @@ so nothing has to be told to it, and nothing is lost by a kill. In the caller's 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from conversations.models import Delivery, Message, Outbox
@@ -22,40 +23,61 @@ MOST = 500
 """Open cases that are looked at."""
 
 
-def fall_due(session: Session, group: Group) -> None:
-    """Make a topic of each open case whose team has a group; what is behind the record falls due.
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What is to be done: topics that are ``missing`` (conversation, group), and those of these
+    ``ids`` that show less than the record holds."""
 
-    Its cost follows the open cases and topics, never the record.
-    """
+    missing: tuple[tuple[int, int], ...]
+    ids: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.ids)
+
+
+def behind(session: Session, group: Group) -> Behind:
+    """A look that takes no lock. Its cost follows the open cases and topics, never the record."""
     cases = {case.conversation_id: case for case, _, _ in repository.queue(session, limit=MOST)}
     known = _topics(session, cases)
-    for case in cases.values():
-        chat = group(case.team)
-        if chat is not None and (case.conversation_id, chat) not in known:
-            topic = Topic(
-                conversation_id=case.conversation_id, chat=chat, created_at=clock.now(), attempts=0
-            )
-            session.add(topic)
-            known[case.conversation_id, chat] = topic
-    session.flush()
+    wanted = ((case.conversation_id, group(case.team)) for case in cases.values())
+    missing = tuple((n, chat) for n, chat in wanted if chat is not None and (n, chat) not in known)
     idle = [topic for topic in known.values() if topic.due_at is None]
     newest = _newest_messages(session, {topic.conversation_id for topic in idle})
     speaking = {line.topic_id for line in _to_be_said(session, [topic.id for topic in idle])}
-    for topic in idle:
-        open_case = shown_case(cases.get(topic.conversation_id), topic, group)
-        if open_case is None and not topic.open:
-            continue
-        if topic.problem == TopicProblem.DELETED and (
-            open_case is None or open_case.id == topic.case_id
-        ):
-            continue
-        if (
-            topic.open != (open_case is not None)
-            or (open_case is not None and open_case.id != topic.case_id)
-            or newest.get(topic.conversation_id, 0) > topic.shown
-            or topic.id in speaking
-        ):
-            topic.due_at, topic.attempts = clock.now(), 0
+    late = [
+        topic.id
+        for topic in idle
+        if _is_behind(topic, shown_case(cases.get(topic.conversation_id), topic, group), newest)
+        or topic.id in speaking
+    ]
+    return Behind(missing, tuple(late))
+
+
+def _is_behind(topic: Topic, case: Case | None, newest: dict[int, int]) -> bool:
+    """``case`` is the open one it should show, if any."""
+    if case is None:
+        return topic.open
+    if case.id != topic.case_id:
+        return True
+    if topic.problem == TopicProblem.DELETED:
+        return False
+    return not topic.open or newest.get(topic.conversation_id, 0) > topic.shown
+
+
+def fall_due(session: Session, found: Behind) -> None:
+    """Make the topics that are missing; all that are behind fall due."""
+    at = clock.now()
+    for conversation_id, chat in found.missing:
+        session.add(
+            Topic(conversation_id=conversation_id, chat=chat, created_at=at, due_at=at, attempts=0)
+        )
+    session.flush()
+    session.execute(
+        update(Topic)
+        .where(Topic.id.in_(found.ids), Topic.due_at.is_(None))
+        .values(due_at=at, attempts=0),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def shown_case(case: Case | None, topic: Topic, group: Group) -> Case | None:

@@ -19,7 +19,7 @@ from bot.loops import Loop
 from handoff import topics
 from handoff.models import Topic, TopicProblem
 from store import clock
-from store.claims import backoff, claim, release
+from store.claims import backoff, claim, next_due, release
 from store.engine import Database
 from store.live import Live
 
@@ -99,9 +99,15 @@ class Mirror:
         return bool(claimed)
 
     def _claim(self) -> list[Topic]:
+        """Mostly there is nothing to do: nobody waits for the lock then."""
+        with self._database.read() as session:
+            behind = topics.behind(session, self._groups.of)
+            due = next_due(session, Topic)
+        if not behind and (due is None or due > clock.now()):
+            return []
         try:
             with self._database.write() as session:
-                topics.fall_due(session, self._groups.of)
+                topics.fall_due(session, behind)
                 found: list[Topic] = claim(session, Topic, SIDE_BY_SIDE, LEASE)
                 return found
         except IntegrityError:  # another worker made the same topic at this moment

@@ -18,7 +18,7 @@ LINES = 8
 """So many of the last lines stand on a card."""
 ONE = Capabilities(max_length=4096, unit="utf16")
 _SHORT = Capabilities(max_length=600, unit="utf16")
-_SHOWN = frozenset({"waiting", "taken", "returned", "resolved"})
+_SHOWN = frozenset({"taken", "returned", "resolved"})
 
 
 class TopicWords:
