@@ -6,11 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from bot import app as service
+from bot import settings
 from bot.channels.base import Unreachable
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.check import check
@@ -30,6 +33,7 @@ from handoff.service import Handoffs
 from handoff.staff import SignedIn
 from store import clock
 from store.engine import Database
+from store.errors import SettingsError
 from tests import rooms
 from tests.channels.house import TEXTS, House, client, post, until
 from tests.channels.telegram_forum import GROUP, Forum
@@ -587,16 +591,16 @@ async def test_a_card_that_may_not_be_pinned_is_shown_all_the_same(
 
 
 async def test_the_check_tells_what_is_wrong_with_a_group(peer: Peer, forum: Forum) -> None:
-    settings = TelegramSettings(TOKEN, api=peer.address, desk={"*": GROUP})
-    assert (await check(settings))[0]
+    chosen = TelegramSettings(TOKEN, api=peer.address, desk={"*": GROUP})
+    assert (await check(chosen))[0]
     forum.status = "member"
-    works, sentence = await check(settings)
+    works, sentence = await check(chosen)
     assert not works
     assert "make it an administrator who may manage topics" in sentence
     forum.is_forum = False
-    assert "the group has no topics" in (await check(settings))[1]
+    assert "the group has no topics" in (await check(chosen))[1]
     forum.refusals["getChat"] = (400, "Bad Request: chat not found")
-    assert "invite it, or correct COURIER_TELEGRAM_DESK" in (await check(settings))[1]
+    assert "invite it, or correct COURIER_TELEGRAM_DESK" in (await check(chosen))[1]
 
 
 async def test_a_bots_words_before_a_person_has_it_are_shown(small: Small, forum: Forum) -> None:
@@ -607,3 +611,31 @@ async def test_a_bots_words_before_a_person_has_it_are_shown(small: Small, forum
         conversations.post(session, conversation, Outbound("b:1", "在查了"), Author.BOT)
     await small.settled()
     assert forum.only.texts[-1] == "Bot: 在查了"
+
+
+def test_groups_are_named_in_one_setting(tmp_path: Path) -> None:
+    def load(desk: str, **more: str) -> settings.Settings:
+        given = {"COURIER_HOME": str(tmp_path), "COURIER_TELEGRAM_TOKEN": TOKEN}
+        return settings.load(given | {"COURIER_TELEGRAM_DESK": desk} | more)
+
+    one = load("-1001234567890").telegram
+    assert one is not None
+    assert Groups(one.desk).of("night") == -1001234567890
+    two = load("night=-1001234567890, first_line=-1009876543210").telegram
+    assert two is not None
+    assert [Groups(two.desk).of(team) for team in ("first_line", "regional")] == [
+        -1009876543210,
+        None,
+    ]
+    for wrong in ("1234", "night=-500", "night", "night=-100123;day=-1001"):
+        with pytest.raises(SettingsError, match="COURIER_TELEGRAM_DESK"):
+            load(wrong)
+    with pytest.raises(SettingsError, match="COURIER_TELEGRAM_TOKEN is missing"):
+        load("-1001234567890", COURIER_TELEGRAM_TOKEN="")
+    with pytest.raises(SettingsError, match="zh or en"):
+        load("", COURIER_TELEGRAM_DESK_LANGUAGE="fr")
+    with pytest.raises(SettingsError, match="names the team day"):
+        service.assemble(load("day=-1001234567890"))
+    for public in ("desk.example.com", "https://", "https://desk.example.com/x"):
+        with pytest.raises(SettingsError, match="COURIER_PUBLIC_URL"):
+            load("", COURIER_PUBLIC_URL=public)
