@@ -50,6 +50,8 @@ class Settings:
     secure_cookies: bool
     telegram: TelegramSettings | None = None
     wechat: wechat.Account | None = None
+    widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By the key of a site, as the environment writes it: ``SHOP`` for ``shop``."""
     http_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By account, as the environment writes it: ``SHOP_APP`` for ``shop_app``."""
     public_url: str = ""
@@ -81,10 +83,10 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
-    ``_DESK``, ``_DESK_LANGUAGE``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for a
-    company's own app ``_HTTP_SECRET_<ACCOUNT>``; ``_PUBLIC_URL`` for links that leave the house.
-    SettingsError says in one sentence what is wrong."""
+    ``_DESK``, ``_DESK_LANGUAGE``; for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``,
+    ``_AES_KEY``, ``_API``; for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own app
+    ``_HTTP_SECRET_<ACCOUNT>``; ``_PUBLIC_URL`` for links that leave the house. SettingsError says
+    in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -110,11 +112,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
-        http_secrets={
-            name.removeprefix(HTTP_SECRET): secret.strip()
-            for name, secret in given.items()
-            if name.startswith(HTTP_SECRET) and secret.strip()
-        },
+        widget_secrets=_widget_secrets(given),
+        http_secrets=_secrets(given, HTTP_SECRET),
         public_url=_public_url(get("PUBLIC_URL", f"http://127.0.0.1:{port}")),
     )
 
@@ -173,6 +172,28 @@ def _groups(value: str) -> dict[str, int]:
                 "or one for each team: night=-1001234567890,*=-1009876543210."
             )
         found[team.strip() or "*"] = int(chat)
+    return found
+
+
+def _secrets(given: Mapping[str, str], begin: str) -> dict[str, str]:
+    """The settings whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(begin): secret.strip()
+        for name, secret in given.items()
+        if name.startswith(begin) and secret.strip()
+    }
+
+
+def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets by which sites vouch for their customers. No sentence repeats one."""
+    begin = "COURIER_WIDGET_SECRET_"
+    found = _secrets(given, begin)
+    for name, secret in found.items():
+        if len(secret) < 32:
+            raise SettingsError(
+                f"{begin}{name} is shorter than 32 characters; "
+                'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes a good one.'
+            )
     return found
 
 

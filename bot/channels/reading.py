@@ -61,6 +61,15 @@ class State:
     contact_by: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the customer's own words have come, as message ids: ``delivered`` to whoever answers,
+    ``read`` by the bot or a person. 0: none of this episode."""
+
+    delivered: int = 0
+    read: int = 0
+
+
 QUIET = State(Holder.BOT, typing=False)
 """The state of somebody who has written nothing yet."""
 
@@ -130,6 +139,29 @@ def state(session: Session, conversation: Conversation | None) -> State:
         case Holder.BOT:
             typing = _unhandled(session, conversation.id) or on_its_way(session, conversation.id)
             return State(Holder.BOT, typing=typing)
+
+
+def progress(session: Session, conversation: Conversation | None) -> Progress:
+    """What a customer may know about the words he wrote last."""
+    if conversation is None:
+        return Progress()
+    delivered = session.scalar(
+        select(Inbox.message_id)
+        .where(Inbox.conversation_id == conversation.id, Inbox.handled_at.is_not(None))
+        .order_by(Inbox.id.desc())
+        .limit(1)
+    )
+    read = session.scalar(
+        select(Message.id)
+        .where(
+            Message.conversation_id == conversation.id,
+            # A person's note, or that he took the case, shows as well that he has read.
+            or_(Message.author == Author.BOT, Message.staff_id.is_not(None)),
+        )
+        .order_by(Message.id.desc())
+        .limit(1)
+    )
+    return Progress(delivered or 0, read or 0)
 
 
 def unconfirmed(session: Session, customer: Customer, arrived: int, seen: int) -> bool:
