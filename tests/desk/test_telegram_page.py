@@ -19,7 +19,7 @@ from store.errors import NotFound
 from tests.desk.world import World
 
 pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)
-CODE = re.compile(r"/link ([2-9A-Z]{10})<")
+CODE = re.compile(r"<code>/link ([2-9A-Z]{10})<")
 
 
 def linked(database: Database, code: str, user: int) -> str:
