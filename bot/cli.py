@@ -71,9 +71,13 @@ def _channels(arguments: list[str]) -> int:
     parser.parse_args(arguments)
     import asyncio
 
+    from bot.channels.http import account as http
     from bot.channels.telegram.check import check
 
-    works, sentence = asyncio.run(check(configuration.load().telegram))
+    settings = configuration.load()
+    for app in http.from_file(ROOT / "policies" / "http.yml", settings.http_secrets):
+        print(f"{app.channel}: on; messages go to {app.callback.host} (docs/http-channel.md).")
+    works, sentence = asyncio.run(check(settings.telegram))
     print(sentence)
     return 0 if works else 1
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot import cli
 from bot.channels.http.account import MEGABYTE, from_file
 from bot.channels.http.client import wait_of
 from bot.channels.quota import WAITS
@@ -309,3 +310,15 @@ def test_an_account_needs_a_secret_and_a_safe_address(tmp_path: Path) -> None:
         accounts(**wrong)
         with pytest.raises(PolicyError, match=r"http\.yml: line"):
             from_file(path, {"SHOP_APP": SECRET})
+
+
+def test_the_check_names_a_secret_that_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURIER_HOME", str(tmp_path))
+    assert cli.main(["channels", "check"]) == 0
+    monkeypatch.setenv("COURIER_HTTP_SECRET_TYPO", SECRET)
+    assert cli.main(["channels", "check"]) == 1
+    said = capsys.readouterr().err
+    assert "COURIER_HTTP_SECRET_TYPO is set, but" in said
+    assert SECRET not in said
