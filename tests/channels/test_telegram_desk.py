@@ -15,6 +15,7 @@ import pytest
 from bot import app as service
 from bot import settings
 from bot.channels.base import Unreachable
+from bot.channels.telegram import switch_on
 from bot.channels.telegram.channel import TelegramChannel
 from bot.channels.telegram.check import check
 from bot.channels.telegram.client import Client
@@ -36,7 +37,7 @@ from store.engine import Database
 from store.errors import SettingsError
 from tests import rooms
 from tests.channels.house import TEXTS, House, client, post, until
-from tests.channels.telegram_forum import GROUP, Forum
+from tests.channels.telegram_forum import CHAT, GROUP, Forum
 from tests.channels.telegram_peer import TOKEN, Peer, peer
 from tickets.models import Urgency
 from tickets.routing import Routing
@@ -639,3 +640,30 @@ def test_groups_are_named_in_one_setting(tmp_path: Path) -> None:
     for public in ("desk.example.com", "https://", "https://desk.example.com/x"):
         with pytest.raises(SettingsError, match="COURIER_PUBLIC_URL"):
             load("", COURIER_PUBLIC_URL=public)
+
+
+async def test_it_works_by_polling_as_the_service_starts_it(
+    database: Database, forum: Forum, peer: Peer
+) -> None:
+    house = House(database)
+    small = Small(database, forum, {"*": GROUP})
+    small.link(small.lili, LILI)
+    chosen = TelegramSettings(TOKEN, api=peer.address, desk={"*": GROUP})
+    channel = switch_on(
+        chosen, SECRET, database, house.live, house.inbox.accept, TEXTS, small.handoffs, WEB_DESK
+    )
+    house.channels.add(channel)
+    app = house.app()
+    async with house.at_work(), app.router.lifespan_context(app):
+        case_id = small.hand_over()
+        await until(lambda: forum.topics and forum.only.pinned)
+        assert "🟢 普通" in forum.only.pinned[0]
+        sender = {"id": LILI, "is_bot": False, "first_name": "X"}
+        place = {"message_thread_id": next(iter(forum.topics)), "is_topic_message": True}
+        for number, text in enumerate(("/take", "您好"), 500):
+            message = {"message_id": number, "date": 1772416800, "chat": CHAT, "from": sender}
+            await peer.arrives({"message": message | place | {"text": text}})
+        await until(lambda: small.said_to_customer() == ["您好"])
+        assert small.case(case_id).state == CaseState.TAKEN
+        await until(lambda: "— Lili 接手了会话" in forum.only.texts)
+    await small.http.aclose()
