@@ -22,6 +22,9 @@ from actions import runtime
 from bot import actions_route, contract
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
+from bot.channels.http import account as http
+from bot.channels.http.channel import HttpChannel
+from bot.channels.http.links import Links
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
@@ -32,7 +35,7 @@ from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
 from bot.rasa import Rasa
 from bot.router import Router
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
@@ -45,7 +48,7 @@ from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
 from store import policies, schema
 from store.engine import Database
-from store.errors import CourierError, Invalid, NotFound, TooLong
+from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
@@ -112,11 +115,22 @@ def assemble(settings: Settings) -> Service:
         from bot.channels.telegram import switch_on  # loads its library: only where it is used
 
         secret = derived(settings, "telegram")
-        channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
+        _known_teams(settings.telegram, routing)
+        channels.add(
+            switch_on(
+                settings.telegram, secret, database, live, inbox.accept, texts, handoffs,
+                settings.public_url,
+            )
+        )  # fmt: skip
     outbox = OutboxLoop(database, live, channels, files)
     if settings.wechat:
         labels = texts.room("zh", "wechat")
         channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
+    links = Links(settings.public_url, derived(settings, "file links"))
+    for account in http.from_file(POLICIES / "http.yml", settings.http_secrets):
+        channels.add(
+            HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
+        )
     return Service(
         settings=settings,
         database=database,
@@ -140,6 +154,15 @@ def assemble(settings: Settings) -> Service:
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
     )
+
+
+def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
+    teams = routing.policy.teams
+    for team in telegram.desk.keys() - teams.keys() - {"*"}:
+        raise SettingsError(
+            f"COURIER_TELEGRAM_DESK names the team {team}; policies/teams.yml has "
+            f"{', '.join(teams)}."
+        )
 
 
 def create(settings: Settings) -> FastAPI:
@@ -198,6 +221,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 live=service.live,
                 files=service.files,
                 secure_cookies=service.settings.secure_cookies,
+                telegram=bool(service.settings.telegram and service.settings.telegram.desk),
             )
         )
     )
