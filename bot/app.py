@@ -28,6 +28,9 @@ from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.wechat.channel import WeChatChannel
+from bot.depot import SIMULATOR
+from bot.depot.loop import DepotLoop
+from bot.depot.simulator import PATH, Simulator
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
@@ -35,6 +38,8 @@ from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
+from parcels import change_rules
+from parcels.depot import Depot
 from parcels.goods import Goods
 from store import policies, schema
 from store.engine import Database
@@ -65,6 +70,8 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    depot: DepotLoop | None
+    simulator: Simulator | None
     rasa: Rasa
     skills: runtime.Services
 
@@ -103,6 +110,8 @@ def assemble(settings: Settings) -> Service:
     if settings.wechat:
         labels = texts.room("zh", "wechat")
         channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    depot, simulator = _depot(settings)
     return Service(
         settings=settings,
         database=database,
@@ -113,6 +122,10 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
+        if depot
+        else None,
+        simulator=simulator,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -123,9 +136,21 @@ def assemble(settings: Settings) -> Service:
             anger=Anger.from_file(POLICIES / "anger.yml"),
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
+            changes=changes,
+            orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
     )
+
+
+def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
+    """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
+    if settings.depot is None:
+        return None, None
+    if settings.depot.url != SIMULATOR:
+        return Depot(settings.depot.url, settings.depot.key), None
+    key = derived(settings, "depot").encode()[:64]
+    return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -140,7 +165,11 @@ def create(settings: Settings) -> FastAPI:
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        if service.depot:
+            service.depot.start()
         yield
+        if service.depot:
+            await service.depot.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -162,6 +191,8 @@ def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
     for channel in service.channels:
         app.include_router(channel.router())
+    if service.simulator:
+        app.include_router(service.simulator.router())
     app.include_router(
         desk.router(
             desk.Desk(

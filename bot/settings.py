@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
+from bot.depot import SIMULATOR
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +35,14 @@ class TelegramSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DepotSettings:
+    """Where orders to the depot go, and the key that signs them. The simulator needs no key."""
+
+    url: str
+    key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How this installation runs. Build it with ``load``."""
 
@@ -46,6 +56,7 @@ class Settings:
     secure_cookies: bool
     telegram: TelegramSettings | None = None
     wechat: wechat.Account | None = None
+    depot: DepotSettings | None = None
 
     @property
     def models(self) -> Path:
@@ -73,8 +84,8 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``. SettingsError
-    says in one sentence what is wrong."""
+    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for the depot
+    ``_DEPOT_URL``, ``_SECRET``. SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -100,6 +111,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        depot=_depot(get),
     )
 
 
@@ -131,6 +143,33 @@ def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
             "COURIER_TELEGRAM_SECRET must be 16 to 256 of A-Z a-z 0-9 _ -; or leave it out."
         )
     return found
+
+
+def _depot(get: Callable[[str, str], str]) -> DepotSettings | None:
+    """``None`` without an address: people then make every change."""
+    url, secret = get("DEPOT_URL", ""), get("DEPOT_SECRET", "")
+    if not url and secret:
+        raise SettingsError(
+            "COURIER_DEPOT_URL is missing; COURIER_DEPOT_SECRET alone does nothing."
+        )
+    if not url or url == SIMULATOR:
+        return DepotSettings(url) if url else None
+    parts = urlsplit(url)
+    local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or parts.scheme not in ({"https", "http"} if local else {"https"}):
+        raise SettingsError(
+            "COURIER_DEPOT_URL must begin with https://, or be the word simulator for a demo."
+        )
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not 24 <= len(key) <= 64:
+        raise SettingsError(
+            "COURIER_DEPOT_SECRET must be whsec_ and base64 of 24 to 64 bytes; "
+            "make one with: openssl rand -base64 32"
+        )
+    return DepotSettings(url, key)
 
 
 def _port(name: str, value: str) -> int:
