@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from store import clock
 
 PICKUP_LASTS = timedelta(days=14)
 MOST_WINDOWS = 3
+_SENTENCES = re.compile(r"[，。；！？;!?\n]|\. ")
 
 
 def go_on(turn: Turn, draft: Draft, *, begun: bool = False) -> Reply:
@@ -50,11 +52,10 @@ def volunteered(turn: Turn, draft: Draft) -> Draft:
 
 
 def time_in(turn: Turn) -> Interval | None:
-    """The time a message wishes for: of several it names, the last ("not today, but tomorrow")."""
-    phrases = [*turn.tracker.get_latest_entity_values("time")]
+    """The time a message wishes for: its last sentence that tells one ("今天不在家，明天送")."""
     now, zone = clock.now(), turn.services.texts.zone
-    for phrase in (*reversed(phrases), turn.text):
-        if understood := times.understand(str(phrase), now, zone):
+    for sentence in reversed(_SENTENCES.split(turn.text)):
+        if understood := times.understand(sentence, now, zone):
             return understood
     return None
 
@@ -249,7 +250,6 @@ def _agree(turn: Turn, draft: Draft, cut: Cut, note: str | None = None) -> Reply
         turn.conversation.customer_id,
         orders.Wish(draft.kind, number, details, cut.price),
     )
-    turn.services.live.after_commit(turn.session, "depot")
     return end(turn.say("change.ordered", what=what), waybill_no=number)
 
 

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 SIDE_BY_SIDE = 16
 LEASE = timedelta(seconds=60)
+AFTER_WORDS = timedelta(seconds=20)
+"""So long an order waits at most for the words that say it was placed."""
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=2), timedelta(minutes=10)
 
 
@@ -73,7 +75,19 @@ class DepotLoop:
 
     def _claim(self) -> list[DepotOrder]:
         with self._database.write() as session:
-            return claim(session, DepotOrder, SIDE_BY_SIDE, LEASE, in_order_of="about")
+            due = claim(session, DepotOrder, SIDE_BY_SIDE, LEASE, in_order_of="about")
+            return [order for order in due if not self._too_soon(session, order)]
+
+    def _too_soon(self, session: Session, order: DepotOrder) -> bool:
+        """Give back an order whose customer is just being answered "it is with the depot now": he
+        must not hear the depot's word before it."""
+        at = clock.now()
+        conversation = self._conversation(session, order)
+        if at - order.placed_at > AFTER_WORDS or not record.unfinished(session, conversation.id):
+            return False
+        release(order, retry_at=at + timedelta(seconds=1))
+        order.attempts -= 1
+        return True
 
     async def _send(self, order: DepotOrder) -> None:
         try:

@@ -1,14 +1,14 @@
 """A depot for demo and tests: real HTTP, real signatures, and an answer for every wish.
 
 What it refuses stands in the wish, so that a demo can show it: a place with ``满`` or ``full`` is
-full, one overseas is not served, a delivery before nine is too early. What is to be held at the
-branch it thinks about once (``pending``). It keeps nothing over a restart.
+full, one overseas is not served, a delivery that must be over by nine is too early. What is to be
+held at the branch it thinks about once (``pending``). It keeps nothing over a restart.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import datetime
+from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
@@ -18,6 +18,7 @@ from parcels.depot import OrderOut, Receipt, Result, verify
 from store.errors import Invalid
 
 PATH = "/simulator/depot"
+NINE = time(9)
 _REMEMBERED = 10_000
 
 
@@ -60,8 +61,8 @@ class Simulator:
             return Receipt(result=Result.REFUSED, reason="full")
         if any(word in place for word in ("海外", "国外", "overseas", "abroad")):
             return Receipt(result=Result.REFUSED, reason="not_served")
-        begins = order.wish.get("from")
-        if begins and datetime.fromisoformat(begins).astimezone(self._zone).hour < 9:
+        until = order.wish.get("to")
+        if until and datetime.fromisoformat(until).astimezone(self._zone).time() <= NINE:
             return Receipt(result=Result.REFUSED, reason="too_early")
         if order.kind == OrderKind.HOLD and first:
             return Receipt(result=Result.PENDING)

@@ -18,6 +18,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from sqlalchemy.orm import Session
 
 from bot import app as service
 from bot import settings as configuration
@@ -25,7 +26,7 @@ from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.settings import DepotSettings
-from conversations.models import Conversation, Holder, Message
+from conversations.models import Conversation, Holder, Inbox, Message
 from handoff import repository as handoffs
 from parcels import change_rules, orders
 from parcels import depot as depots
@@ -35,6 +36,7 @@ from parcels.depot import Depot
 from parcels.models import Shipment
 from parcels.schemas import ShipmentIn
 from store import clock
+from store.claims import release
 from store.engine import Database
 from store.errors import Forbidden, SettingsError
 from store.live import Live
@@ -96,6 +98,13 @@ class House:
             given = ShipmentIn(waybill_no=NUMBER, recipient_phone="13800004455")
             parcels.store_shipment(session, given)
             self.conversation_id = rooms.said(session, "改期").id
+            self.answered(session)
+
+    @staticmethod
+    def answered(session: Session) -> None:
+        """The bot's words for what the customer said are out."""
+        for row in session.query(Inbox):
+            release(row, retry_at=None)
 
     def place(self, kind: OrderKind = OrderKind.RESCHEDULE, key: str = "in:1", **wish: str) -> str:
         with self.database.write() as session:
@@ -267,6 +276,23 @@ async def test_a_later_order_about_the_same_parcel_waits_for_the_earlier(
     assert house.depot.ids == [first, first, second]
 
 
+async def test_the_depots_word_does_not_come_before_the_bots(
+    house: House, at: Callable[[datetime], None]
+) -> None:
+    with house.database.write() as session:
+        rooms.said(session, "确认", number="2")
+    public_id = house.place()
+    async with house.at_work():
+        await until(lambda: (house.order(public_id).due_at or clock.now()) > clock.now())
+        assert house.depot.asked == []
+        with house.database.write() as session:
+            house.answered(session)
+        at(clock.now() + timedelta(seconds=1))
+        house.live.wake("depot")
+        await until(house.told)
+    assert house.order(public_id).attempts == 1
+
+
 def test_the_same_key_is_one_order(house: House) -> None:
     assert house.place(key="in:7") == house.place(key="in:7")
 
@@ -318,7 +344,7 @@ async def test_the_simulators_door_is_closed_to_everybody_else(tmp_path: Path) -
     ("kind", "wish", "expected"),
     [
         ("reschedule", WINDOW, ["accepted", "accepted"]),
-        ("reschedule", {"from": "2026-03-03T08:00:00+08:00"}, ["refused", "refused"]),
+        ("reschedule", {"to": "2026-03-03T09:00:00+08:00"}, ["refused", "refused"]),
         ("locker", {"place": "3号柜满了也行"}, ["refused", "refused"]),
         ("address", {"place": "overseas"}, ["refused", "refused"]),
         ("hold", {}, ["pending", "accepted"]),
