@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from actions import change_steps as steps
 from actions.base import Skill
+from actions.change_words import closing, end
 from actions.draft import Draft
 from actions.handing import hand_over, judge
 from actions.matters import CHANGES, problem_beside
@@ -51,7 +52,7 @@ class ValidateChangeForm(Skill):
         if heard is not None:
             return steps.go_on(turn, heard)
         if turn.text == turn.say("change.no") or turn.intent in LETS_GO or _calls_off(turn, draft):
-            return steps.end(turn.say("change.kept"))
+            return end(turn.say("change.kept"))
         if turn.intent in CHANGES:
             return self._begin(turn, draft)
         if turn.intent in INTERRUPTIONS or turn.intent in turn.services.problems:
@@ -64,9 +65,9 @@ class ValidateChangeForm(Skill):
         intent = turn.intent if turn.intent in CHANGES else turn.slot("pending") or turn.intent
         problem = problem_beside(turn)
         if problem:
-            return steps.closing(open_ticket(turn, problem))
+            return closing(open_ticket(turn, problem))
         if not turn.services.orders_go_out:
-            return steps.closing(pass_on(turn, intent))
+            return closing(pass_on(turn, intent))
         number = turn.number or (before.waybill_no if before else None)
         draft = Draft(intent=intent, said=turn.text, waybill_no=number)
         if before is not None and before.intent == intent:
@@ -79,7 +80,7 @@ class ValidateChangeForm(Skill):
         """Not an answer: asked once more, then a person."""
         if draft.tries + 1 >= TRIES or turn.shrugs:
             words = hand_over(turn, "change_request", draft.intent, verdict=judge(turn))
-            return steps.end(turn.say("change.person"), words)
+            return end(turn.say("change.person"), words)
         return steps.go_on(turn, replace(draft, tries=draft.tries + 1))
 
 

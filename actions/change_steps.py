@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from actions.draft import Asked, Draft
-from actions.turn import Reply, Turn, joined, remember
+from actions.change_words import ask, end, person, yes_no
+from actions.draft import Draft
+from actions.turn import Reply, Turn, joined
 from conversations import repository as record
 from conversations.schemas import Button
 from parcels import change_repository, identity, orders, times, waybills
@@ -104,14 +104,15 @@ def _owned(turn: Turn, draft: Draft) -> Shipment | Reply:
     is told apart by its own check digit.
     """
     rules = turn.services.changes.identity
-    if draft.waybill_no is None:
+    customer = record.customer_of(turn.session, turn.conversation)
+    typed = draft.waybill_no or identity.only_proven(turn.session, rules, customer)
+    if typed is None:
         return ask(turn, draft, "number")
-    number = canonical(draft.waybill_no)[:40]
+    number = canonical(typed)[:40]
     formats = waybills.recognise(number)
     if formats and not any(found.possible for found in formats):
         words = turn.say("track.mistyped", number=number)
         return ask(turn, replace(draft, waybill_no=None), "number", words)
-    customer = record.customer_of(turn.session, turn.conversation)
     if not identity.proven(turn.session, rules, customer, number):
         digits = identity.digits_in(turn.text, asked=draft.asked == "digits")
         if identity.locked(turn.session, rules, customer, number):
@@ -122,7 +123,7 @@ def _owned(turn: Turn, draft: Draft) -> Shipment | Reply:
             answer = identity.prove(turn.session, rules, customer, turn.message.id, number, digits)
         if answer is identity.Answer.LOCKED:
             words = turn.say("change.locked", minutes=rules.lock_minutes)
-            return end(words, buttons=_person(turn))
+            return end(words, buttons=person(turn))
         if answer is identity.Answer.WRONG:
             words = turn.say("change.wrong_digits")
             return ask(turn, replace(draft, waybill_no=number, tries=0), "digits", words)
@@ -141,7 +142,7 @@ def _delivery(turn: Turn, draft: Draft, shipment: Shipment) -> Reply:
         kind = rules.instead(draft.intent, shipment)
     cut = rules.possible(kind, shipment) if kind else None
     if kind is None or cut is None:
-        return end(_impossible(turn, asked_for, shipment), buttons=_person(turn))
+        return end(_impossible(turn, asked_for, shipment), buttons=person(turn))
     draft = replace(draft, kind=kind)
     missing = next(
         (
@@ -177,7 +178,7 @@ def _pickup(turn: Turn, draft: Draft) -> Reply:
             turn.session, turn.conversation.customer_id, clock.now() - PICKUP_LASTS
         )
         if booked is None:
-            return end(turn.say("change.no_pickup"), buttons=_person(turn))
+            return end(turn.say("change.no_pickup"), buttons=person(turn))
         details = {**draft.details, "pickup": booked.public_id, "place": booked.wish["place"]}
         draft = replace(draft, details=details)
     for need in rules.changes[kind].needs:
@@ -216,7 +217,7 @@ def _notices(turn: Turn, draft: Draft) -> Reply:
     """Stopping needs no proof: it tells nothing, and everybody may stop what comes to him."""
     wanted = turn.services.changes.notices.wanted(draft.said)
     if wanted is None:
-        return end(turn.say("change.notices.unclear"), buttons=_person(turn))
+        return end(turn.say("change.notices.unclear"), buttons=person(turn))
     number = None
     if wanted:
         found = _owned(turn, draft)
@@ -243,7 +244,7 @@ def _agree(turn: Turn, draft: Draft, cut: Cut, note: str | None = None) -> Reply
     if draft.asked != "confirm":
         price = turn.say("change.price", price=cut.price) if cut.price else turn.say("change.free")
         words = joined([note, turn.say("change.summary", what=what, price=price)], turn.language)
-        return ask(turn, draft, "confirm", words, _yes_no(turn))
+        return ask(turn, draft, "confirm", words, yes_no(turn))
     orders.place(
         turn.session,
         f"in:{turn.inbox_id}:{draft.kind}",
@@ -251,49 +252,3 @@ def _agree(turn: Turn, draft: Draft, cut: Cut, note: str | None = None) -> Reply
         orders.Wish(draft.kind, number, details, cut.price),
     )
     return end(turn.say("change.ordered", what=what), waybill_no=number)
-
-
-def ask(
-    turn: Turn,
-    draft: Draft,
-    what: Asked,
-    before: str | None = None,
-    buttons: Sequence[Button] = (),
-) -> Reply:
-    """Ask for one thing; ``before`` says why, or is the whole question where it has buttons."""
-    draft = replace(draft, asked=what)
-    question = None if buttons else _question(turn, draft, what)
-    words = joined([before, question], turn.language)
-    return Reply(
-        (words,),
-        tuple(buttons),
-        remember(change=draft.to_slot(), requested_slot=what, pending=None),
-    )
-
-
-def _question(turn: Turn, draft: Draft, what: Asked) -> str:
-    key = f"change.ask_for.{draft.kind}.{what}"
-    return turn.say(key if turn.services.texts.has(key) else f"change.ask.{what}")
-
-
-def end(*words: str, buttons: tuple[Button, ...] = (), waybill_no: str | None = None) -> Reply:
-    """Say the last words of a change; the form ends."""
-    known = {"waybill_no": waybill_no} if waybill_no else {}
-    return closing(Reply(words, buttons, remember(**known)))
-
-
-def closing(reply: Reply) -> Reply:
-    """A reply after which the form has nothing more to do."""
-    return Reply(
-        reply.words,
-        reply.buttons,
-        (*reply.events, *remember(change=None, requested_slot=None, pending=None)),
-    )
-
-
-def _yes_no(turn: Turn) -> tuple[Button, ...]:
-    return tuple(Button(turn.say(key), turn.say(key)) for key in ("change.yes", "change.no"))
-
-
-def _person(turn: Turn) -> tuple[Button, ...]:
-    return (Button(turn.say("talk.ask_person"), turn.say("talk.ask_person_say")),)

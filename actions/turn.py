@@ -17,6 +17,7 @@ from conversations import repository as record
 from conversations.models import Conversation, Message
 from conversations.schemas import Button
 from handoff.packet import Guess, Learned
+from parcels import orders
 from parcels import repository as parcels
 from parcels.lookup import canonical
 from parcels.models import Shipment
@@ -181,8 +182,10 @@ class Turn:
                     found[name] = Learned(name, str(value), "record", None, None)
         change = self.tracker.get_slot("change")
         if isinstance(change, dict):
-            told = {"change": change["kind"], **change["details"]}
-            found |= {n: Learned(n, v, "customer", None, None) for n, v in told.items() if v}
+            told = orders.facts(
+                self.services.texts, self.language, change["kind"], change["details"]
+            )
+            found |= {name: Learned(name, v, "customer", None, None) for name, v in told.items()}
         return tuple(found.values())
 
 

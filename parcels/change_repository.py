@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -38,6 +39,22 @@ def proven_since(session: Session, customer_id: int, waybill_no: str, since: dat
         .limit(1)
     )
     return found is not None
+
+
+def proven_numbers(
+    session: Session, customer_id: int, since: datetime, *, limit: int
+) -> Sequence[str]:
+    """The numbers that this customer gave the right digits for after ``since``."""
+    return session.scalars(
+        select(IdentityTry.waybill_no)
+        .where(
+            IdentityTry.customer_id == customer_id,
+            IdentityTry.at > since,
+            IdentityTry.wrong_in_row == 0,
+        )
+        .distinct()
+        .limit(limit)
+    ).all()
 
 
 def try_in(session: Session, message_id: int) -> IdentityTry | None:

@@ -75,6 +75,13 @@ def proven(session: Session, rules: Rules, customer: Customer, waybill_no: str) 
     return change_repository.proven_since(session, customer.id, canonical(waybill_no), since)
 
 
+def only_proven(session: Session, rules: Rules, customer: Customer) -> str | None:
+    """The one number that "my parcel" means: None if this customer has proved none, or several."""
+    since = clock.now() - rules.holds(customer.channel)
+    numbers = change_repository.proven_numbers(session, customer.id, since, limit=2)
+    return numbers[0] if len(numbers) == 1 else None
+
+
 def locked(session: Session, rules: Rules, customer: Customer, waybill_no: str) -> bool:
     """Whether no further try of this customer at this number is heard now."""
     number, at = canonical(waybill_no), clock.now()

@@ -87,18 +87,32 @@ def describe(
     texts: Texts, language: str, kind: str, waybill_no: str | None, details: dict[str, Any]
 ) -> str:
     """What is ordered, as the customer is told it before and after."""
-    window = ""
-    if "from" in details:
-        begin, end = (datetime.fromisoformat(details[name]) for name in ("from", "to"))
-        window = texts.window(begin, end, language)
     return texts.say(
         language,
         f"change.what.{kind}",
         number=waybill_no or "",
-        window=window,
+        window=_window(texts, language, details),
         place=details.get("place", ""),
         person=details.get("person", ""),
     )
+
+
+def facts(texts: Texts, language: str, kind: str | None, details: dict[str, Any]) -> dict[str, str]:
+    """What is known of a change, for the person who takes it over."""
+    known = {
+        "change": kind or "",
+        "new_time": _window(texts, language, details),
+        "new_place": details.get("place", ""),
+        "person": details.get("person", ""),
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _window(texts: Texts, language: str, details: dict[str, Any]) -> str:
+    if "from" not in details:
+        return ""
+    begin, end = (datetime.fromisoformat(details[name]) for name in ("from", "to"))
+    return texts.window(begin, end, language)
 
 
 def wish_notices(session: Session, customer_id: int, waybill_no: str | None, wanted: bool) -> None:

@@ -167,7 +167,9 @@ class DepotLoop:
                 ),
                 learned=tuple(
                     Learned(name, value, "customer", None, order.placed_at)
-                    for name, value in {"change": order.kind, **order.wish}.items()
+                    for name, value in orders.facts(
+                        self._texts, conversation.language, order.kind, order.wish
+                    ).items()
                 ),
                 waybill_no=order.waybill_no,
             ),

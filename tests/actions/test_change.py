@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actions import runtime
-from conversations.models import Holder
+from conversations.models import Customer, Holder
 from parcels import service as parcels
 from parcels.change_models import DepotOrder, NoticeWish
 from parcels.models import Status
@@ -185,6 +185,30 @@ async def test_the_proof_is_not_asked_twice(talk: Talk, parcel: Callable[..., No
     await talk.says("确认")
     await talk.says("改期到明天上午", "change_delivery_time")
     assert talk.slots["requested_slot"] == "confirm"
+
+
+async def test_my_parcel_is_the_one_that_was_proved(
+    talk: Talk, parcel: Callable[..., None]
+) -> None:
+    parcel()
+    await talk.proven("放门口", "change_delivery_place")
+    await talk.says("不改了")
+    talk.slots["waybill_no"] = None
+    await talk.says("我的件改期到明天上午", "change_delivery_time")
+    assert talk.slots["requested_slot"] == "confirm"
+
+
+async def test_another_customer_proves_it_anew(
+    talk: Talk, run: Run, parcel: Callable[..., None], database: Database
+) -> None:
+    parcel(Status.AVAILABLE_FOR_PICKUP, pickup_code=CODE, pickup_place="丰巢")
+    assert CODE in (await talk.proven("取件码", "ask_pickup_code")).texts
+    with database.write() as session:
+        session.query(Customer).update({"address": "somebody else"})
+    stranger = Talk(run, database)
+    told = await stranger.says("pickup code", "ask_pickup_code", waybill_no=NUMBER)
+    assert stranger.slots["requested_slot"] == "digits"
+    assert CODE not in told.texts
 
 
 async def test_digits_told_at_once_are_not_asked(talk: Talk, parcel: Callable[..., None]) -> None:

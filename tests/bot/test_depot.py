@@ -234,7 +234,7 @@ async def test_a_silent_depot_brings_a_person_and_the_customer_is_told(
         assert (case.reason, case.rule) == ("change_request", "depot_silent")
         assert session.get_one(Conversation, house.conversation_id).holder == Holder.BOT
         known = {slot["name"]: slot["value"] for slot in case.packet["slots"]}
-        assert known == {"change": "reschedule", **WINDOW}
+        assert known == {"change": "reschedule", "new_time": "明天 15:00 到 16:00"}
 
 
 async def test_two_workers_tell_each_answer_once(house: House) -> None:
