@@ -33,6 +33,9 @@ from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
+from bot.depot import SIMULATOR
+from bot.depot.loop import DepotLoop
+from bot.depot.simulator import PATH, Simulator
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
@@ -41,7 +44,9 @@ from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
+from parcels import change_rules
 from parcels import routes as parcels
+from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.ingest import Refused
 from parcels.sources import routes as sources
@@ -75,6 +80,8 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    depot: DepotLoop | None
+    simulator: Simulator | None
     rasa: Rasa
     skills: runtime.Services
 
@@ -131,6 +138,8 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    depot, simulator = _depot(settings)
     return Service(
         settings=settings,
         database=database,
@@ -141,6 +150,10 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
+        if depot
+        else None,
+        simulator=simulator,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -151,6 +164,8 @@ def assemble(settings: Settings) -> Service:
             anger=Anger.from_file(POLICIES / "anger.yml"),
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
+            changes=changes,
+            orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
     )
@@ -163,6 +178,16 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
             f"COURIER_TELEGRAM_DESK names the team {team}; policies/teams.yml has "
             f"{', '.join(teams)}."
         )
+
+
+def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
+    """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
+    if settings.depot is None:
+        return None, None
+    if settings.depot.url != SIMULATOR:
+        return Depot(settings.depot.url, settings.depot.key), None
+    key = derived(settings, "depot").encode()[:64]
+    return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -179,7 +204,11 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         ticks.start()
+        if service.depot:
+            service.depot.start()
         yield
+        if service.depot:
+            await service.depot.stop()
         ticks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
@@ -212,6 +241,8 @@ def _routes(app: FastAPI, service: Service) -> None:
     )
     for channel in service.channels:
         app.include_router(channel.router())
+    if service.simulator:
+        app.include_router(service.simulator.router())
     app.include_router(
         desk.router(
             desk.Desk(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
+from bot.depot import SIMULATOR
 from parcels.sources import accounts
 from store.errors import SettingsError
 
@@ -38,6 +40,14 @@ class TelegramSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DepotSettings:
+    """Where orders to the depot go, and the key that signs them. The simulator needs no key."""
+
+    url: str
+    key: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How this installation runs. Build it with ``load``."""
 
@@ -58,6 +68,7 @@ class Settings:
     """By account, as the environment writes it: ``SHOP_APP`` for ``shop_app``."""
     public_url: str = ""
     """The service as the world sees it, without path: links that leave the house begin with it."""
+    depot: DepotSettings | None = None
 
     @property
     def models(self) -> Path:
@@ -87,8 +98,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
     ``_DESK``, ``_DESK_LANGUAGE``; for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``,
     ``_AES_KEY``, ``_API``; for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own app
-    ``_HTTP_SECRET_<ACCOUNT>``; for sources of scans see docs/sources.md; ``_PUBLIC_URL`` for links
-    that leave the house. SettingsError says in one sentence what is wrong."""
+    ``_HTTP_SECRET_<ACCOUNT>``; for sources of scans see docs/sources.md; for the depot
+    ``_DEPOT_URL``, ``_DEPOT_SECRET``; ``_PUBLIC_URL`` for links that leave the house. SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -118,6 +129,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         sources=accounts.from_settings(get),
         http_secrets=_secrets(given, HTTP_SECRET),
         public_url=_public_url(get("PUBLIC_URL", f"http://127.0.0.1:{port}")),
+        depot=_depot(get),
     )
 
 
@@ -198,6 +210,33 @@ def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
                 'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes a good one.'
             )
     return found
+
+
+def _depot(get: Callable[[str, str], str]) -> DepotSettings | None:
+    """``None`` without an address: people then make every change."""
+    url, secret = get("DEPOT_URL", ""), get("DEPOT_SECRET", "")
+    if not url and secret:
+        raise SettingsError(
+            "COURIER_DEPOT_URL is missing; COURIER_DEPOT_SECRET alone does nothing."
+        )
+    if not url or url == SIMULATOR:
+        return DepotSettings(url) if url else None
+    parts = urlsplit(url)
+    local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or parts.scheme not in ({"https", "http"} if local else {"https"}):
+        raise SettingsError(
+            "COURIER_DEPOT_URL must begin with https://, or be the word simulator for a demo."
+        )
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not 24 <= len(key) <= 64:
+        raise SettingsError(
+            "COURIER_DEPOT_SECRET must be whsec_ and base64 of 24 to 64 bytes; "
+            "make one with: openssl rand -base64 32"
+        )
+    return DepotSettings(url, key)
 
 
 def _port(name: str, value: str) -> int:

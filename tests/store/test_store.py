@@ -13,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 
 import conversations.models
 import handoff.models
+import parcels.change_models
 import parcels.models
 import tickets.models
 from conversations.models import Inbox
@@ -23,7 +24,13 @@ from store.engine import Database
 from store.live import Live
 from tests import rooms
 
-TABLES = (conversations.models, handoff.models, parcels.models, tickets.models)
+TABLES = (
+    conversations.models,
+    handoff.models,
+    parcels.change_models,
+    parcels.models,
+    tickets.models,
+)
 LEASE = timedelta(seconds=30)
 
 
