@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from rasa_sdk import Action, Tracker
-from rasa_sdk.events import EventType
+from rasa_sdk.events import ActiveLoop, EventType
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.handing import hand_over, too_angry
 from actions.runtime import services
-from actions.turn import Reply, Turn, open_turn
+from actions.turn import CHANGE_FORM, Reply, Turn, open_turn, remember
 
 
 class Skill(Action, ABC):
@@ -20,7 +20,9 @@ class Skill(Action, ABC):
 
     skill: ClassVar[str]
     interrupts: ClassVar[bool] = False
-    """Answers a question asked inside the form, which then asks again for what it needs."""
+    """Answers a question asked inside a form, which then asks again for what it needs."""
+    changes: ClassVar[bool] = False
+    """Carries a change on; every other skill that does not merely interrupt ends it."""
 
     def name(self) -> str:
         return self.skill
@@ -47,16 +49,22 @@ class Skill(Action, ABC):
             _count_anger(turn)
             if self.understands(turn):
                 turn.conversation.failures = 0
-            return _with_person(turn, self._asking_again(turn, self.handle(turn)))
+            reply = _with_person(turn, self._asking_again(turn, self.handle(turn)))
+            return reply if self.interrupts or self.changes else _without_change(turn, reply)
 
     def understands(self, turn: Turn) -> bool:
         """Whether the message was understood, which ends a row of failures."""
         return True
 
     def _asking_again(self, turn: Turn, reply: Reply) -> Reply:
-        if not (self.interrupts and turn.requested):
+        if not self.interrupts:
             return reply
-        question = turn.say(f"report.ask.{turn.requested}")
+        if turn.requested:
+            question = turn.say(f"report.ask.{turn.requested}")
+        elif turn.form == CHANGE_FORM:
+            question = turn.say(f"change.ask.{turn.slot('requested_slot')}")
+        else:
+            return reply
         return Reply((*reply.words, question), reply.buttons, reply.events)
 
     @abstractmethod
@@ -70,6 +78,16 @@ def _with_person(turn: Turn, reply: Reply) -> Reply:
         return reply
     waiting = hand_over(turn, "strong_anger", "strong_anger")
     return Reply((*reply.words, waiting), (), reply.events)
+
+
+def _without_change(turn: Turn, reply: Reply) -> Reply:
+    """The customer wants something else now: the change under way is let go."""
+    if turn.tracker.get_slot("change") is None:
+        return reply
+    events = remember(change=None)
+    if turn.form == CHANGE_FORM:
+        events += (ActiveLoop(None), *remember(requested_slot=None))
+    return Reply(reply.words, reply.buttons, (*events, *reply.events))
 
 
 def _count_anger(turn: Turn) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from conversations.texts import Texts
 from handoff.service import Handoffs
+from parcels.change_rules import ChangeRules
 from parcels.goods import Goods
 from store.engine import Database
 from store.live import Live
@@ -26,6 +27,9 @@ class Services:
     anger: Anger
     intake: Intake
     goods: Goods
+    changes: ChangeRules
+    orders_go_out: bool
+    """Whether there is a depot to send orders to; without one, people make every change."""
     problems: tuple[str, ...]
     """Intents that open a ticket, in the order of precedence of the contract."""
 

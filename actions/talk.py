@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from rasa_sdk.events import FollowupAction
+
 from actions.base import Skill
 from actions.change import pass_on
 from actions.handing import offers_person
 from actions.matters import CHANGES
 from actions.parcel import track
 from actions.person import not_understood
-from actions.turn import Reply, Turn, remember
+from actions.turn import CHANGE_FORM, Reply, Turn, remember
 from conversations.schemas import Button
 from parcels.lookup import canonical
 from tickets import repository as tickets
@@ -86,6 +88,8 @@ class Inform(Skill):
         if number is not None:
             return track(turn, number)
         if turn.intent == "affirm" and pending in CHANGES:
+            if turn.services.orders_go_out and pending != "ask_invoice":
+                return Reply(events=(FollowupAction(CHANGE_FORM),))
             return pass_on(turn, pending)
         if turn.intent in {"affirm", "deny"}:
             return Reply((turn.say(f"talk.{turn.intent}"),), _next_steps(turn))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from rasa_sdk import Tracker
 from rasa_sdk.events import EventType, SlotSet
@@ -17,13 +17,17 @@ from conversations import repository as record
 from conversations.models import Conversation, Message
 from conversations.schemas import Button
 from handoff.packet import Guess, Learned
+from parcels import orders
 from parcels import repository as parcels
 from parcels.lookup import canonical
 from parcels.models import Shipment
 from store.errors import NotFound
+from tickets.intake import Fact
 
 FORM = "report_form"
 """The form that every report_* intent runs."""
+CHANGE_FORM = "change_form"
+"""The form that every change runs."""
 FACTS = ("waybill_no", "goods", "amount", "time", "place", "phone", "courier_name", "ticket_no")
 
 PLAIN = ("goods", "amount")
@@ -118,13 +122,20 @@ class Turn:
         )
 
     @property
+    def form(self) -> str | None:
+        """The form under way."""
+        name: str | None = (self.tracker.active_loop or {}).get("name")
+        return name
+
+    @property
     def in_form(self) -> bool:
-        return bool((self.tracker.active_loop or {}).get("name") == FORM)
+        return self.form == FORM
 
     @property
     def requested(self) -> str | None:
-        """The fact the form asked for last."""
-        return self.slot("requested_slot") if self.in_form else None
+        """The fact the report form asked for last; the other form's question is none of it."""
+        asked = self.slot("requested_slot") if self.in_form else None
+        return asked if asked in get_args(Fact) else None
 
     @property
     def shrugs(self) -> bool:
@@ -169,6 +180,12 @@ class Turn:
             ):
                 if value and name not in found:
                     found[name] = Learned(name, str(value), "record", None, None)
+        change = self.tracker.get_slot("change")
+        if isinstance(change, dict):
+            told = orders.facts(
+                self.services.texts, self.language, change["kind"], change["details"]
+            )
+            found |= {name: Learned(name, v, "customer", None, None) for name, v in told.items()}
         return tuple(found.values())
 
 

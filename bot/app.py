@@ -22,6 +22,9 @@ from actions import runtime
 from bot import actions_route, contract
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
+from bot.channels.http import account as http
+from bot.channels.http.channel import HttpChannel
+from bot.channels.http.links import Links
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
@@ -31,22 +34,27 @@ from bot.channels.web.page import accepted_language
 from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wecom.channel import WecomChannel
+from bot.depot import SIMULATOR
+from bot.depot.loop import DepotLoop
+from bot.depot.simulator import PATH, Simulator
 from bot.rasa import Rasa
 from bot.router import Router
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
+from parcels import change_rules
 from parcels import routes as parcels
+from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.ingest import Refused
 from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
 from store import policies, schema
 from store.engine import Database
-from store.errors import CourierError, Invalid, NotFound, TooLong
+from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
@@ -73,6 +81,8 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    depot: DepotLoop | None
+    simulator: Simulator | None
     rasa: Rasa
     skills: runtime.Services
 
@@ -113,7 +123,13 @@ def assemble(settings: Settings) -> Service:
         from bot.channels.telegram import switch_on  # loads its library: only where it is used
 
         secret = derived(settings, "telegram")
-        channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
+        _known_teams(settings.telegram, routing)
+        channels.add(
+            switch_on(
+                settings.telegram, secret, database, live, inbox.accept, texts, handoffs,
+                settings.public_url,
+            )
+        )  # fmt: skip
     outbox = OutboxLoop(database, live, channels, files)
     if settings.wechat:
         labels = texts.room("zh", "wechat")
@@ -121,6 +137,13 @@ def assemble(settings: Settings) -> Service:
     if settings.wecom:
         labels = texts.room("zh", "wecom")
         channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))
+    links = Links(settings.public_url, derived(settings, "file links"))
+    for account in http.from_file(POLICIES / "http.yml", settings.http_secrets):
+        channels.add(
+            HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
+        )
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    depot, simulator = _depot(settings)
     return Service(
         settings=settings,
         database=database,
@@ -131,6 +154,10 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
+        if depot
+        else None,
+        simulator=simulator,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -141,9 +168,30 @@ def assemble(settings: Settings) -> Service:
             anger=Anger.from_file(POLICIES / "anger.yml"),
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
+            changes=changes,
+            orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
     )
+
+
+def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
+    teams = routing.policy.teams
+    for team in telegram.desk.keys() - teams.keys() - {"*"}:
+        raise SettingsError(
+            f"COURIER_TELEGRAM_DESK names the team {team}; policies/teams.yml has "
+            f"{', '.join(teams)}."
+        )
+
+
+def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
+    """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
+    if settings.depot is None:
+        return None, None
+    if settings.depot.url != SIMULATOR:
+        return Depot(settings.depot.url, settings.depot.key), None
+    key = derived(settings, "depot").encode()[:64]
+    return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
 
 
 def create(settings: Settings) -> FastAPI:
@@ -160,7 +208,11 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         ticks.start()
+        if service.depot:
+            service.depot.start()
         yield
+        if service.depot:
+            await service.depot.stop()
         ticks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
@@ -193,6 +245,8 @@ def _routes(app: FastAPI, service: Service) -> None:
     )
     for channel in service.channels:
         app.include_router(channel.router())
+    if service.simulator:
+        app.include_router(service.simulator.router())
     app.include_router(
         desk.router(
             desk.Desk(
@@ -202,6 +256,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 live=service.live,
                 files=service.files,
                 secure_cookies=service.settings.secure_cookies,
+                telegram=bool(service.settings.telegram and service.settings.telegram.desk),
             )
         )
     )

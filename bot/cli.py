@@ -70,11 +70,14 @@ def _channels(arguments: list[str]) -> int:
     parser.parse_args(arguments)
     import asyncio
 
+    from bot.channels.http import account as http
     from bot.channels.telegram.check import check as telegram
     from bot.channels.wechat.check import check as wechat
     from bot.channels.wecom.check import check as wecom
 
     settings = configuration.load()
+    for app in http.from_file(ROOT / "policies" / "http.yml", settings.http_secrets):
+        print(f"{app.channel}: on; messages go to {app.callback.host} (docs/http-channel.md).")
 
     async def check() -> tuple[tuple[bool, str], ...]:
         return await asyncio.gather(
@@ -133,7 +136,12 @@ def _user(arguments: list[str]) -> int:
     parser.add_argument("--name", help="display name; needed for a new person")
     parser.add_argument("--role", choices=["agent", "supervisor"], default="agent")
     parser.add_argument("--team", default="first_line")
+    parser.add_argument(
+        "--telegram", action="store_true", help="only give a code for the team's Telegram group"
+    )
     options = parser.parse_args(arguments)
+    if options.telegram:
+        return _telegram_code(options.login)
     password = getpass.getpass("Password: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
     from handoff import staff
     from handoff.models import Role
@@ -148,6 +156,19 @@ def _user(arguments: list[str]) -> int:
             password=password,
         )
     print(f"{options.login} can sign in.")
+    return 0
+
+
+def _telegram_code(login: str) -> int:
+    from handoff import links, repository
+    from store.errors import NotFound
+
+    with database_in_use() as database, database.write() as session:
+        staff = repository.staff_by_login(session, login)
+        if staff is None:
+            raise NotFound(f"Nobody at the desk is called {login}.")
+        code = links.new_code(session, staff.id)
+    print(f"{staff.name} writes to the bot, privately and within 15 minutes: /link {code}")
     return 0
 
 

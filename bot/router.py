@@ -44,7 +44,7 @@ QUIET = timedelta(seconds=20)
 """So long after our last words a waiting customer is not told his place again."""
 FORM_SLOTS = (
     "requested_slot", "report_kind", "report_text", "proposals", "pending", "not_known", "detail",
-    "also",
+    "also", "change",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -13,11 +14,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
 from bot.channels.wecom import account as wecom
+from bot.depot import SIMULATOR
 from parcels.sources import accounts
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: policies, data and migrations are read from here."""
+HTTP_SECRET = "COURIER_HTTP_SECRET_"  # noqa: S105 - the name of a variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,23 @@ class TelegramSettings:
 
     ``secret`` is what Telegram shows with each delivery; empty: one is made for the installation.
     ``api`` is another address of the Bot API (a server of one's own, a test), empty: Telegram's.
+    ``desk`` is the supergroup of each team (``*``: all others) whose cases are topics there.
     """
 
     token: str = field(repr=False)
     webhook_url: str = ""
     secret: str = field(default="", repr=False)
     api: str = ""
+    desk: Mapping[str, int] = field(default_factory=dict)
+    desk_language: str = "zh"
+
+
+@dataclass(frozen=True, slots=True)
+class DepotSettings:
+    """Where orders to the depot go, and the key that signs them. The simulator needs no key."""
+
+    url: str
+    key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,11 @@ class Settings:
     widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By the key of a site, as the environment writes it: ``SHOP`` for ``shop``."""
     sources: accounts.Accounts = field(default_factory=accounts.Accounts)
+    http_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By account, as the environment writes it: ``SHOP_APP`` for ``shop_app``."""
+    public_url: str = ""
+    """The service as the world sees it, without path: links that leave the house begin with it."""
+    depot: DepotSettings | None = None
 
     @property
     def models(self) -> Path:
@@ -78,10 +97,12 @@ class Settings:
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
-    ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``; for WeCom
-    ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``;
-    for the widget ``_WIDGET_SECRET_<KEY>``; for sources of scans see docs/sources.md. SettingsError
+    ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
+    ``_DESK``, ``_DESK_LANGUAGE``; for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``,
+    ``_AES_KEY``, ``_API``; for WeCom ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``,
+    ``_KFID``, ``_SERVICER``, ``_API``; for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own
+    app ``_HTTP_SECRET_<ACCOUNT>``; for sources of scans see docs/sources.md; for the depot
+    ``_DEPOT_URL``, ``_DEPOT_SECRET``; ``_PUBLIC_URL`` for links that leave the house. SettingsError
     says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
@@ -111,7 +132,19 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wecom=wecom.from_settings(get),
         widget_secrets=_widget_secrets(given),
         sources=accounts.from_settings(get),
+        http_secrets=_secrets(given, HTTP_SECRET),
+        public_url=_public_url(get("PUBLIC_URL", f"http://127.0.0.1:{port}")),
+        depot=_depot(get),
     )
+
+
+def _public_url(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path.strip("/") or url.query:
+        raise SettingsError(
+            f"COURIER_PUBLIC_URL={value} must be like https://desk.example.com, without path."
+        )
+    return value.rstrip("/")
 
 
 def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
@@ -122,9 +155,13 @@ def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
         webhook_url=get("TELEGRAM_WEBHOOK_URL", "").rstrip("/"),
         secret=get("TELEGRAM_SECRET", ""),
         api=get("TELEGRAM_API", "").rstrip("/"),
+        desk=_groups(get("TELEGRAM_DESK", "")),
+        desk_language=get("TELEGRAM_DESK_LANGUAGE", "zh"),
     )
+    if found.desk_language not in {"zh", "en"}:
+        raise SettingsError("COURIER_TELEGRAM_DESK_LANGUAGE must be zh or en.")
     if not token:
-        if found.webhook_url or found.secret or found.api:
+        if found.webhook_url or found.secret or found.api or found.desk:
             raise SettingsError("COURIER_TELEGRAM_TOKEN is missing; @BotFather on Telegram has it.")
         return None
     if not re.fullmatch(r"[0-9]{1,20}:[A-Za-z0-9_-]{10,100}", token):
@@ -144,14 +181,33 @@ def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
     return found
 
 
-def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
-    """The secrets by which sites vouch for their customers. No sentence repeats one."""
-    begin = "COURIER_WIDGET_SECRET_"
-    found = {
+def _groups(value: str) -> dict[str, int]:
+    """``-1001234567890`` for all teams, or ``night=-100123,*=-100456``."""
+    found: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        team, _, chat = part.rpartition("=")
+        if not re.fullmatch(r"-100[0-9]{5,13}", chat.strip()):
+            raise SettingsError(
+                f"COURIER_TELEGRAM_DESK={value} must be a supergroup's id such as -1001234567890, "
+                "or one for each team: night=-1001234567890,*=-1009876543210."
+            )
+        found[team.strip() or "*"] = int(chat)
+    return found
+
+
+def _secrets(given: Mapping[str, str], begin: str) -> dict[str, str]:
+    """The settings whose names begin so, by the rest of their names."""
+    return {
         name.removeprefix(begin): secret.strip()
         for name, secret in given.items()
         if name.startswith(begin) and secret.strip()
     }
+
+
+def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets by which sites vouch for their customers. No sentence repeats one."""
+    begin = "COURIER_WIDGET_SECRET_"
+    found = _secrets(given, begin)
     for name, secret in found.items():
         if len(secret) < 32:
             raise SettingsError(
@@ -159,6 +215,33 @@ def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
                 'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes a good one.'
             )
     return found
+
+
+def _depot(get: Callable[[str, str], str]) -> DepotSettings | None:
+    """``None`` without an address: people then make every change."""
+    url, secret = get("DEPOT_URL", ""), get("DEPOT_SECRET", "")
+    if not url and secret:
+        raise SettingsError(
+            "COURIER_DEPOT_URL is missing; COURIER_DEPOT_SECRET alone does nothing."
+        )
+    if not url or url == SIMULATOR:
+        return DepotSettings(url) if url else None
+    parts = urlsplit(url)
+    local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
+    if not parts.hostname or parts.scheme not in ({"https", "http"} if local else {"https"}):
+        raise SettingsError(
+            "COURIER_DEPOT_URL must begin with https://, or be the word simulator for a demo."
+        )
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not 24 <= len(key) <= 64:
+        raise SettingsError(
+            "COURIER_DEPOT_SECRET must be whsec_ and base64 of 24 to 64 bytes; "
+            "make one with: openssl rand -base64 32"
+        )
+    return DepotSettings(url, key)
 
 
 def _port(name: str, value: str) -> int:

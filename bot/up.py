@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -16,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import demo, model, processes
+from bot.depot import SIMULATOR
 from bot.processes import Child
-from bot.settings import Settings
+from bot.settings import DepotSettings, Settings
 from store import schema
 from store.engine import Database
 from store.errors import SettingsError
@@ -51,6 +53,7 @@ def running(
     processes.require_free_port(settings.host, settings.port, "COURIER_PORT")
     processes.require_free_port("127.0.0.1", settings.rasa_port, "COURIER_RASA_PORT")
     fitting = prepare(settings, console, empty=empty)
+    settings = _with_depot(settings)
     children = [processes.service(settings), processes.rasa(settings, fitting)]
     try:
         for child in children:
@@ -124,6 +127,13 @@ def _seed(settings: Settings, database: Database) -> None:
         )
 
 
+def _with_depot(settings: Settings) -> Settings:
+    """A demo without a depot of its own gets the simulator; nobody else does."""
+    if settings.depot is not None or not (settings.home / PEOPLE_FILE).exists():
+        return settings
+    return replace(settings, depot=DepotSettings(SIMULATOR))
+
+
 def _welcome(settings: Settings, console: Console) -> None:
     base = (
         settings.service_url if settings.everywhere else f"http://{settings.host}:{settings.port}"
@@ -138,4 +148,6 @@ def _welcome(settings: Settings, console: Console) -> None:
             table.add_row(person["role"], person["login"], person["password"])
         console.print(table)
         console.print("  Demo waybills: SF1234567890123, YT7788990011223, JD0099887766554")
+        if settings.depot is None:
+            console.print("  Orders to the depot go to a simulator (COURIER_DEPOT_URL)")
     console.print("  Ctrl-C stops everything.\n")

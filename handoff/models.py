@@ -6,10 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
+from store.claims import Due
 
 
 class Role(StrEnum):
@@ -85,3 +86,67 @@ class Case(Base):
     first_reply_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
+
+
+class StaffLink(Base):
+    """Who a person at the desk is on Telegram. Of a one-time code only the fingerprint is kept."""
+
+    __tablename__ = "staff_links"
+
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"), primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    code: Mapped[str | None] = mapped_column(String(64), unique=True)
+    code_until: Mapped[datetime | None]
+
+
+class TopicProblem(StrEnum):
+    """Why a conversation cannot be shown in a group; a supervisor reads each as a sentence."""
+
+    DELETED = "deleted"
+    NOT_FORUM = "not_forum"
+    NO_RIGHTS = "no_rights"
+    NOT_THERE = "not_there"
+    REFUSED = "refused"
+
+
+class Topic(Due, Base):
+    """A handed-over conversation shown in a group too, as a topic. The row falls due whenever the
+    record holds more than the topic shows; what is done is noted step by step.
+
+    ``thread`` is the topic's number in the group ``chat``, ``card`` the message with the packet of
+    ``case_id``; ``shown`` is the last message of the record that stands there.
+    """
+
+    __tablename__ = "topics"
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "chat"),
+        UniqueConstraint("chat", "thread"),
+        Index("ix_topics_open", "open"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
+    chat: Mapped[int] = mapped_column(BigInteger)
+    thread: Mapped[int | None]
+    open: Mapped[bool] = mapped_column(default=False)
+    case_id: Mapped[int | None] = mapped_column(ForeignKey("cases.id"))
+    card: Mapped[int | None]
+    pinned: Mapped[bool] = mapped_column(default=False)
+    shown: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[TopicProblem | None] = mapped_column(String(12))
+    created_at: Mapped[datetime]
+
+
+class TopicLine(Base):
+    """What somebody wrote in a topic. ``message_id`` is what it became in the record, ``answer``
+    what is still to be said to him there."""
+
+    __tablename__ = "topic_lines"
+    __table_args__ = (UniqueConstraint("topic_id", "outside_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    topic_id: Mapped[int] = mapped_column(ForeignKey("topics.id"))
+    outside_id: Mapped[str] = mapped_column(String(40))
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
+    answer: Mapped[str | None]
+    failure_told: Mapped[bool] = mapped_column(default=False)

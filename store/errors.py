@@ -75,6 +75,13 @@ class WrongPassword(CourierError):
     status = 401
 
 
+class BadSignature(CourierError):
+    """A webhook that was not signed with the account's secret, or not within the last minutes."""
+
+    code = "bad_signature"
+    status = 401
+
+
 class LockedOut(CourierError):
     """Too many wrong passwords; ``facts['until']`` says when the next try is heard."""
 

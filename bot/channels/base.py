@@ -42,8 +42,9 @@ Keep = Callable[[Session, Inbound], tuple[Inbox, bool]]
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to be sent: it lies at ``path`` until it is."""
+    """A file to be sent: it lies at ``path`` until it is. ``id`` is its number in the record."""
 
+    id: int
     kind: FileKind
     name: str
     media_type: str

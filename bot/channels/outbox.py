@@ -134,6 +134,7 @@ class OutboxLoop:
             return ()
         return tuple(
             File(
+                file.id,
                 FileKind(file.kind),
                 file.name,
                 file.media_type or UNKNOWN,

@@ -27,7 +27,8 @@ CSRF_HEADER = "x-csrf-token"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The rooms the desk works with. ``secure_cookies``: send cookies over HTTPS only."""
+    """The rooms the desk works with. ``secure_cookies``: send cookies over HTTPS only;
+    ``telegram``: cases are topics in groups there, too."""
 
     database: Database
     handoffs: Handoffs
@@ -35,6 +36,7 @@ class Desk:
     live: Live
     files: Files
     secure_cookies: bool
+    telegram: bool = False
 
 
 def secret_of(request: Request) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from handoff.desk import api, pages, sign_in, stream
+from handoff.desk import api, pages, sign_in, stream, telegram
 from handoff.desk.edge import api_route_class, route_class
 from handoff.desk.parts import Desk
 from handoff.desk.replies import TAKES_FILES
@@ -21,12 +21,13 @@ def router(desk: Desk) -> APIRouter:
     for the application to turn into JSON. Static files: ``STATIC`` under ``/static/desk/``, and
     django_htmx's ``htmx-2.min.js`` and ``ext/hx-sse-2.min.js`` under ``/static/vendor/``.
     """
-    templates = Pages(desk.texts)
+    templates = Pages(desk.texts, telegram=desk.telegram)
     shown = APIRouter(route_class=route_class(templates), include_in_schema=False)
     sign_in.add_routes(shown, desk, templates)
     pages.add_routes(shown, desk, templates)
     stream.add_routes(shown, desk, templates)
     review.add_routes(shown, desk, templates)
+    telegram.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()

@@ -13,7 +13,7 @@ from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Conversation, Customer, Message
 from conversations.schemas import Capabilities, Line
-from handoff import repository
+from handoff import repository, topics
 from handoff.desk import repository as desk_repository
 from handoff.models import Case, CaseState
 from handoff.service import Handoffs
@@ -45,6 +45,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class InTopic:
+    """The case stands in a Telegram group too: where, or why it does not."""
+
+    thread: int
+    link: str
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """One case with its thread, as one person sees it."""
 
@@ -56,6 +65,7 @@ class Opened:
     replies_left: int | None
     can: Capabilities
     mine: bool
+    topic: InTopic | None
 
     @property
     def version(self) -> str:
@@ -66,8 +76,9 @@ class Opened:
 
     @property
     def standing(self) -> str:
-        """State and holder: when they change, more than the thread looks different."""
-        return f"{self.row.state}-{self.row.staff_id or 0}"
+        """State, holder and topic: when they change, more than the thread looks different."""
+        shown = f"-{self.topic.thread}{self.topic.problem or ''}" if self.topic else ""
+        return f"{self.row.state}-{self.row.staff_id or 0}{shown}"
 
 
 def queue(session: Session) -> list[Row]:
@@ -108,7 +119,17 @@ def opened(session: Session, case: Case, person: SignedIn, handoffs: Handoffs) -
         else max(quota - record.sent_since_customer_wrote(session, conversation.id), 0),
         can=handoffs.capabilities(session, conversation),
         mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
+        topic=_in_topic(session, conversation.id),
     )
+
+
+def _in_topic(session: Session, conversation_id: int) -> InTopic | None:
+    topic = topics.of_conversation(session, conversation_id)
+    if topic is None or (topic.thread is None and topic.problem is None):
+        return None
+    chat = str(topic.chat).removeprefix("-100")
+    thread = topic.thread or 0
+    return InTopic(thread, f"https://t.me/c/{chat}/{thread}", topic.problem)
 
 
 def transcript(

@@ -112,9 +112,10 @@ def language_of(request: Request) -> str:
 
 
 class Pages:
-    """Templates, ready to render in a language. Every value is escaped."""
+    """Templates, ready to render in a language. Every value is escaped. ``telegram``: pages lead
+    to the codes for a group there."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, *, telegram: bool = False) -> None:
         self._words = {language: Words(texts, language) for language in LANGUAGES}
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -123,6 +124,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.globals["telegram"] = telegram
         self._templates.filters |= {
             "iso": lambda at: instant(at).isoformat(),
             "past": lambda at: instant(at) < clock.now(),

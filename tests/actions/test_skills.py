@@ -12,6 +12,7 @@ from actions import runtime
 from bot import actions_route, contract
 from conversations.models import Conversation, Holder
 from handoff import repository as handoffs
+from parcels import change_rules
 from parcels import service as parcels
 from parcels.goods import Goods
 from parcels.models import GoodsClass, Status
@@ -58,6 +59,8 @@ def run(database: Database, at: object) -> Run:
             anger=Anger.from_file(rooms.POLICIES / "anger.yml"),
             intake=intake.from_file(rooms.POLICIES / "intake.yml"),
             goods=Goods.from_file(rooms.POLICIES / "goods.yml"),
+            changes=change_rules.from_file(rooms.POLICIES / "changes.yml"),
+            orders_go_out=False,
             problems=contract.read(rooms.POLICIES / "taxonomy.yml").problems,
         )
     )
@@ -73,7 +76,7 @@ def run(database: Database, at: object) -> Run:
         *,
         entities: dict[str, str] | None = None,
         slots: dict[str, Any] | None = None,
-        form: bool = False,
+        form: bool | str = False,
         guesses: tuple[str, ...] = (),
         sure: float = 0.9,
     ) -> Told:
@@ -103,7 +106,9 @@ def run(database: Database, at: object) -> Run:
                         "metadata": {"inbox_id": said, "message_id": message_id},
                     },
                     "events": [],
-                    "active_loop": {"name": "report_form"} if form else {},
+                    "active_loop": {"name": form if isinstance(form, str) else "report_form"}
+                    if form
+                    else {},
                     "paused": False,
                     "followup_action": None,
                     "latest_action_name": "action_listen",

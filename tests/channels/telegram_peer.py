@@ -29,6 +29,8 @@ FETCHED = 20 * 1024 * 1024
 """Bytes of a file that a bot may fetch."""
 MOVED = "Bad Request: group chat was upgraded to a supergroup chat"
 T = TypeVar("T")
+Beside = Callable[[str, dict[str, Any]], Awaitable[web.Response | None]]
+"""Answers what the emulator does not know; ``None`` leaves it to the emulator."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -55,6 +57,7 @@ class Peer:
         self.address = ""
         self.script: list[tuple[str, timedelta | None]] = []
         self.moved: dict[int, int] = {}
+        self.beside: Beside | None = None
         self._methods: dict[str, Any] = (
             json.loads(SPEC.read_text())["methods"] if SPEC.exists() else {}
         )
@@ -119,9 +122,13 @@ class Peer:
             fields = self._note(method, dict(await request.post()))
             held = self.emulator.assets.get(fields.get("file_id"), {})
             if method == "getFile" and held.get("size", 0) > FETCHED:
-                return _refusal(400, "Bad Request: file is too big")
+                return refusal(400, "Bad Request: file is too big")
         if request.match_info.get("token") != TOKEN:
-            return _refusal(401, "Unauthorized")
+            return refusal(401, "Unauthorized")
+        if self.beside is not None and not upload:
+            answer = await self.beside(method, fields)
+            if answer is not None:
+                return answer
         if not upload and method != "sendMessage":
             return await handler(request)
         return await self._send(request, method, handler)
@@ -147,16 +154,16 @@ class Peer:
     ) -> web.StreamResponse:
         known = 0 if method != "sendMessage" else int(self.calls[-1].fields["chat_id"])
         if known in self.moved:
-            return _refusal(400, MOVED, migrate_to_chat_id=self.moved[known])
+            return refusal(400, MOVED, migrate_to_chat_id=self.moved[known])
         outage, wait = self.script.pop(0) if self.script else ("", None)
         match outage:
             case "rate_limit":
                 seconds = int(wait.total_seconds()) if wait else 1
-                return _refusal(429, "Too Many Requests", retry_after=seconds)
+                return refusal(429, "Too Many Requests", retry_after=seconds)
             case "server_error":
                 return web.Response(status=502, text="<html>Bad Gateway</html>")
             case "blocked":
-                return _refusal(403, "Forbidden: bot was blocked by the user")
+                return refusal(403, "Forbidden: bot was blocked by the user")
         answer = await handler(request)
         if answer.status == 200:
             self._show(self.calls[-1])
@@ -228,7 +235,7 @@ def _is(value: Any, kind: str) -> bool:
     return isinstance(value, dict)
 
 
-def _refusal(status: int, description: str, **parameters: int) -> web.Response:
+def refusal(status: int, description: str, **parameters: int) -> web.Response:
     body: dict[str, Any] = {"ok": False, "error_code": status, "description": description}
     if parameters:
         body["parameters"] = parameters

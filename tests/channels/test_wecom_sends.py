@@ -190,7 +190,7 @@ async def test_a_file_leaves_as_its_kind_under_its_name(
 ) -> None:
     path = tmp_path / "bytes"
     path.write_bytes(samples.PDF)
-    file = File(FileKind.DOCUMENT, "运单 1.pdf", media_type, len(samples.PDF), path)
+    file = File(1, FileKind.DOCUMENT, "运单 1.pdf", media_type, len(samples.PDF), path)
     await desk.channel.send(replace(part(""), file=file))
     api = wecom(desk).api
     assert api.uploads == [(kind, "运单 1.pdf")]

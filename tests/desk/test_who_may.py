@@ -40,6 +40,8 @@ def ways() -> list[Way]:
         Way("GET", "/desk/review/{key}", "taken", (403, 403, 200)),
         Way("GET", "/api/session", "", (200, 200, 200)),
         Way("GET", "/api/cases", "", (200, 200, 200)),
+        Way("GET", "/desk/telegram", "", (200, 200, 200)),
+        Way("POST", "/desk/telegram", "", (200, 200, 200)),
         Way("GET", "/desk/live", "ended", (0, 403, 0)),
         Way("POST", "/desk/logout", "", (303, 303, 303)),
     ]

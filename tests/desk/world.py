@@ -179,7 +179,7 @@ def build(database: Database) -> World:
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
     handoffs = Handoffs(texts, urgency, routing, lambda name: can.get(name, Capabilities()), live)
-    desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False)
+    desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False, telegram=True)
     app = FastAPI()
     app.include_router(router(desk))
     app.mount("/static/desk", StaticFiles(directory=STATIC))

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from conversations.texts import Texts
 from parcels.models import Status
 from parcels.schemas import ScanIn, ShipmentIn
 from store import clock
-from tests.e2e.house import House, Known
+from tests.e2e.house import House, Known, eventually
 from tests.rooms import POLICIES, SHANGHAI
 
 HERE = Path(__file__).parent / "dialogues"
@@ -41,6 +42,7 @@ class Then:
     has: tuple[str, ...] = ()  # words in the answer
     lacks: tuple[str, ...] = ()  # words that are not
     texts: tuple[str, ...] = ()  # policy texts (whatever their facts) in the answer
+    later: tuple[str, ...] = ()  # policy texts that come some time after the answer
     never: tuple[str, ...] = ()  # policy texts that are not
     asks: str | None = None  # the one fact the form asks for; "nothing" if it asks for none
     tickets: tuple[str, ...] | None = None  # the classes of all this conversation's tickets
@@ -92,13 +94,17 @@ def _then(given: Mapping[str, Any]) -> Then:
 
 
 def shipment(given: Mapping[str, str]) -> ShipmentIn:
-    """A parcel in the state ``late`` (24 h over its time), ``moving`` or ``delivered``."""
+    """A parcel in the state ``late`` (24 h over its time), ``moving``, ``delivered``, ``booked``,
+    ``out`` (comes within hours) or ``ready`` (lies in a locker with the code 8-2-6677)."""
     now = clock.now()
     number = f"YT{_numbers.randrange(10**12, 10**13)}"
     plan: dict[str, tuple[timedelta, Status, timedelta | None]] = {
         "late": (timedelta(hours=-30), Status.IN_TRANSIT, timedelta(hours=-24)),
         "moving": (timedelta(hours=-2), Status.IN_TRANSIT, timedelta(hours=20)),
         "delivered": (timedelta(hours=-5), Status.DELIVERED, None),
+        "booked": (timedelta(hours=-1), Status.INFO_RECEIVED, None),
+        "out": (timedelta(hours=-1), Status.OUT_FOR_DELIVERY, timedelta(hours=4)),
+        "ready": (timedelta(hours=-1), Status.AVAILABLE_FOR_PICKUP, None),
     }
     since, status, due = plan[given.get("state", "moving")]
     return ShipmentIn.model_validate(
@@ -110,6 +116,8 @@ def shipment(given: Mapping[str, str]) -> ShipmentIn:
             "goods_class": given.get("class", "general"),
             "recipient_phone": "13800001111",
             "eta_to": now + due if due else None,
+            "pickup_place": "丰巢3号柜" if status == Status.AVAILABLE_FOR_PICKUP else None,
+            "pickup_code": "8-2-6677" if status == Status.AVAILABLE_FOR_PICKUP else None,
             "scans": [
                 ScanIn(
                     at=now + since, status=status, place="武汉转运中心", next_place="郑州转运中心"
@@ -135,10 +143,19 @@ def play(house: House, dialogue: Dialogue, numbers: Mapping[str, str]) -> None:
             cursor, answers = turn_of(line, says, cursor)
             heard += [f"  {a['text']} {[b['say'] for b in a['buttons']] or ''}" for a in answers]
             known = house.known(name)
+            for key in turn.then.later:
+                cursor = eventually(partial(_later, house, name, key), f"{key} after {says}")
             fault = _Check(turn.then, answers, known, numbers, dialogue.language).fault()
             assert fault is None, "\n".join([fault, _record(known), *heard])
     finally:
         line.close()
+
+
+def _later(house: House, name: str, key: str) -> int | None:
+    """The newest entry of a conversation once it says ``key``."""
+    known = house.known(name)
+    newest = known.entries[-1]
+    return newest.id if said(newest.text, known.language, key) else None
 
 
 def turn_of(line: Line, says: str, cursor: int | None) -> tuple[int, list[dict[str, Any]]]:

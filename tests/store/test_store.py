@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 import bot.channels.wecom.models
 import conversations.models
 import handoff.models
+import parcels.change_models
 import parcels.models
 import tickets.models
 from conversations.models import Inbox
@@ -28,6 +29,7 @@ TABLES = (
     bot.channels.wecom.models,
     conversations.models,
     handoff.models,
+    parcels.change_models,
     parcels.models,
     tickets.models,
 )

@@ -24,7 +24,9 @@ from bot.channels.telegram.convert import (
     Renamed,
     read,
 )
-from bot.channels.telegram.pace import Pace
+from bot.channels.telegram.desk.hearing import Hearing
+from bot.channels.telegram.desk.small import SmallDesk
+from bot.channels.telegram.pace import Pace, new_pace
 from conversations.schemas import Button, Capabilities, Inbound
 from conversations.texts import Texts
 from store.engine import Database
@@ -59,6 +61,7 @@ class TelegramChannel:
         secret: str,
         webhook_url: str = "",
         pace: Pace | None = None,
+        desk: SmallDesk | None = None,
     ) -> None:
         self._client = client
         self._database = database
@@ -67,7 +70,8 @@ class TelegramChannel:
         self._texts = texts
         self._secret = secret
         self._webhook_url = webhook_url
-        self._pace = pace or Pace(lambda: asyncio.get_running_loop().time())
+        self._pace = pace or new_pace()
+        self._desk = desk
         self._tasks: set[asyncio.Task[None]] = set()
         self._thinking: set[str] = set()
 
@@ -121,6 +125,9 @@ class TelegramChannel:
 
     async def take(self, update: Update) -> None:
         """Store what an update says; when it returns, the update may be confirmed."""
+        if self._desk is not None and self._desk.hearing.concerns(update):
+            await self._hear(self._desk.hearing, update)
+            return
         try:
             found = read(update, self._client.account, self._texts)
         except UNREADABLE as error:
@@ -133,6 +140,12 @@ class TelegramChannel:
                 await self._press(found)
             case Received():
                 await self._receive(found)
+
+    async def _hear(self, hearing: Hearing, update: Update) -> None:
+        """A colleague's words, in a group or with his code."""
+        words = await asyncio.to_thread(hearing.take, update)
+        if words is not None and update.effective_chat is not None:
+            self._background(self._aside(update.effective_chat.id, words))
 
     async def _receive(self, found: Received) -> None:
         inbound = found.inbound
@@ -204,7 +217,7 @@ class TelegramChannel:
     async def _aside(self, chat: int, words: str) -> None:
         try:
             await asyncio.sleep(self._pace.book(chat))
-            await self._client.say(chat, words, ())
+            await self._client.say(chat, words)
         except Exception as error:
             log.info("a courtesy was not sent: %s", type(error).__name__)
 
@@ -238,9 +251,13 @@ class TelegramChannel:
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
         """Messages come while the service runs; its start does not wait for Telegram."""
         self._background(self._connect())
+        if self._desk is not None:
+            self._desk.mirror.start()
         try:
             yield
         finally:
+            if self._desk is not None:
+                await self._desk.mirror.stop()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

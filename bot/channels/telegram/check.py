@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from bot.channels.base import SendFailed
+from telegram import ChatMemberAdministrator, ChatMemberOwner
+
+from bot.channels.base import SendFailed, Unreachable
 from bot.channels.telegram import webhook
 from bot.channels.telegram.client import Client, TokenRefused
+from bot.channels.telegram.desk.mirror import PROBLEMS, problem_of
 from bot.settings import TelegramSettings
+from handoff.models import TopicProblem
 
 
 async def check(settings: TelegramSettings | None) -> tuple[bool, str]:
@@ -19,6 +23,7 @@ async def check(settings: TelegramSettings | None) -> tuple[bool, str]:
     try:
         name = await client.name()
         found = await client.webhook()
+        faults = [fault for chat in settings.desk.values() if (fault := await _group(client, chat))]
     except TokenRefused:
         return False, (
             "telegram: COURIER_TELEGRAM_TOKEN is refused; copy it again from @BotFather (/mybots)."
@@ -27,6 +32,8 @@ async def check(settings: TelegramSettings | None) -> tuple[bool, str]:
         return False, f"telegram: out of reach ({error}); behind a proxy set HTTPS_PROXY."
     finally:
         await client.close()
+    if faults:
+        return False, "\n".join(f"telegram: {fault}." for fault in faults)
     if not settings.webhook_url:
         return True, f"telegram: {name} answers; the service asks for messages (no address set)."
     if found.url != f"{settings.webhook_url}{webhook.PATH}":
@@ -38,3 +45,20 @@ async def check(settings: TelegramSettings | None) -> tuple[bool, str]:
         )
     waiting = found.pending_update_count
     return True, f"telegram: {name} answers and delivers to {found.url} ({waiting} wait)."
+
+
+async def _group(client: Client, chat: int) -> str | None:
+    """What keeps the small desk out of a group, if anything does."""
+    try:
+        group, bot = await client.standing(chat)
+    except Unreachable as error:
+        problem = problem_of(error)
+    else:
+        may = isinstance(bot, ChatMemberOwner) or (
+            isinstance(bot, ChatMemberAdministrator)
+            and bool(bot.can_manage_topics and bot.can_pin_messages)
+        )
+        if group.is_forum and may:
+            return None
+        problem = TopicProblem.NO_RIGHTS if group.is_forum else TopicProblem.NOT_FORUM
+    return f"group {chat} of COURIER_TELEGRAM_DESK: {PROBLEMS[problem]}"

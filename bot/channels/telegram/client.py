@@ -13,7 +13,14 @@ from datetime import timedelta
 from typing import TypeVar
 
 import httpx
-from telegram import InlineKeyboardButton, InlineKeyboardMarkup, Update, WebhookInfo
+from telegram import (
+    ChatFullInfo,
+    ChatMember,
+    InlineKeyboardButton,
+    InlineKeyboardMarkup,
+    Update,
+    WebhookInfo,
+)
 from telegram.constants import ChatAction
 from telegram.error import (
     BadRequest,
@@ -109,15 +116,44 @@ class Client:
             get_updates_request=self._requests[1],
         )
 
-    async def say(self, chat: int, text: str, buttons: Sequence[tuple[str, str]]) -> str:
+    async def say(
+        self,
+        chat: int,
+        text: str,
+        buttons: Sequence[tuple[str, str]] = (),
+        topic: int | None = None,
+    ) -> str:
         """Send words; ``buttons`` are (title, opaque id), one a row. The message's id."""
         rows = [[InlineKeyboardButton(title, callback_data=key)] for title, key in buttons]
         sent = await self._sorted(
             self._bot.send_message(
-                chat, text, reply_markup=InlineKeyboardMarkup(rows) if rows else None
+                chat,
+                text,
+                message_thread_id=topic,
+                reply_markup=InlineKeyboardMarkup(rows) if rows else None,
             )
         )
         return str(sent.message_id)
+
+    async def create_topic(self, chat: int, name: str) -> int:
+        """A new topic in a forum; its number."""
+        made = await self._sorted(self._bot.create_forum_topic(chat, name))
+        return made.message_thread_id
+
+    async def reopen_topic(self, chat: int, topic: int) -> None:
+        await self._sorted(self._bot.reopen_forum_topic(chat, topic))
+
+    async def close_topic(self, chat: int, topic: int) -> None:
+        await self._sorted(self._bot.close_forum_topic(chat, topic))
+
+    async def pin(self, chat: int, message: int) -> None:
+        """Nobody is notified."""
+        await self._sorted(self._bot.pin_chat_message(chat, message, disable_notification=True))
+
+    async def standing(self, chat: int) -> tuple[ChatFullInfo, ChatMember]:
+        """A group, and the bot in it."""
+        group = await self._sorted(self._bot.get_chat(chat))
+        return group, await self._sorted(self._bot.get_chat_member(chat, int(self.account)))
 
     async def send_file(self, chat: int, file: File) -> str:
         """Send a file as what Telegram can show of it, else as a document. The message's id."""

@@ -7,6 +7,7 @@ outbox uses its place for others meanwhile.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -19,6 +20,10 @@ PATIENCE = 1.5
 KEPT = 10_000
 """Chats remembered before those that are free again are forgotten."""
 MINUTE = timedelta(minutes=1)
+
+
+class Full(TryLater):
+    """A group has had its messages of this minute."""
 
 
 class Pace:
@@ -56,7 +61,7 @@ class Pace:
         while sent and at - sent[0] >= MINUTE:
             sent.popleft()
         if len(sent) >= self._group:
-            raise TryLater("the group's minute is full", after=sent[0] + MINUTE - at)
+            raise Full("the group's minute is full", after=sent[0] + MINUTE - at)
         begin = max(now, self._free.get(chat, now), self._all_free)
         if begin - now > PATIENCE:
             raise TryLater("this chat's seconds are taken", after=timedelta(seconds=begin - now))
@@ -65,6 +70,11 @@ class Pace:
         sent.append(at)
         self._forget(now)
         return begin - now
+
+    def left(self, chat: int) -> int:
+        """How many messages a group still carries in this minute."""
+        at = clock.now()
+        return self._group - sum(at - sent < MINUTE for sent in self._minute.get(chat, ()))
 
     def hold(self, chat: int, wait: timedelta) -> None:
         """Telegram asked for this wait (RetryAfter): it counts for this chat alone."""
@@ -76,3 +86,8 @@ class Pace:
             self._minute = {
                 chat: sent for chat, sent in self._minute.items() if clock.now() - sent[-1] < MINUTE
             }
+
+
+def new_pace() -> Pace:
+    """Telegram's limits on the running event loop's clock."""
+    return Pace(lambda: asyncio.get_running_loop().time())

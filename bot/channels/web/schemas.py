@@ -64,18 +64,24 @@ AnyBody = TypeVar("AnyBody", bound=BaseModel)
 
 
 async def read(request: Request, shape: type[AnyBody]) -> AnyBody:
-    """The JSON body; Invalid if it is no such object, TooLong above MAX_BODY bytes.
-
-    Read by hand: a framework's own answer to bad JSON repeats the input, and it would read a body
-    of any length into memory first.
-    """
+    """The JSON body; Invalid if it is no such object, TooLong above MAX_BODY bytes."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise Invalid("not JSON")
-    body = bytearray()
+    return parse(await body(request), shape)
+
+
+async def body(request: Request) -> bytes:
+    """TooLong above MAX_BODY bytes, before more of it is read."""
+    found = bytearray()
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
+        found += chunk
+        if len(found) > MAX_BODY:
             raise TooLong("body too long", limit=MAX_BODY)
+    return bytes(found)
+
+
+def parse(body: bytes, shape: type[AnyBody]) -> AnyBody:
+    """Read by hand: a framework's own answer to bad JSON repeats the input."""
     try:
         return shape.model_validate(json.loads(body))
     except (ValidationError, ValueError, RecursionError) as error:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261122_wecom'
-down_revision = '20261122_sources'
+down_revision = '20261122_changes'
 
 
 def upgrade() -> None:

@@ -1,0 +1,163 @@
+"""What people write in the groups, done by the same service as the web desk's buttons.
+
+Everything of one message is one transaction, and its number is kept: delivered again, it says
+nothing new. What is to be answered is a row too, and leaves by the mirror.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.orm import Session
+from telegram import Message, Update
+
+from bot.channels.telegram.desk import Groups
+from bot.channels.telegram.desk.words import TopicWords
+from handoff import links, repository, topics
+from handoff.desk.parts import may_open
+from handoff.models import Case, CaseState, Topic, TopicLine
+from handoff.service import Handoffs
+from handoff.staff import SignedIn
+from store import clock
+from store.engine import Database
+from store.errors import AlreadyTaken, CourierError, NotFound, NotYours, TooLong
+from store.live import Live
+
+_LINK = re.compile(r"/link(?:@\w+)?(?:\s+(\S+))?\s*")
+_COMMAND = re.compile(r"/(\w+)(?:@\w+)?(?:\s+(.*))?", re.DOTALL)
+MOST = 2**31 - 1
+"""The largest topic number that a table has."""
+
+
+class Hearing:
+    """Takes what concerns the groups; everything else is customers'."""
+
+    def __init__(
+        self,
+        database: Database,
+        live: Live,
+        handoffs: Handoffs,
+        groups: Groups,
+        words: TopicWords,
+    ) -> None:
+        self._database = database
+        self._live = live
+        self._handoffs = handoffs
+        self._groups = groups
+        self._words = words
+
+    def concerns(self, update: Update) -> bool:
+        """Whether this is staff's: written in a group of theirs, or a code to link oneself."""
+        query = update.callback_query
+        message = query.message if query else update.message or update.edited_message
+        if message is None:
+            return False
+        if message.chat.id in self._groups:
+            return True
+        text = update.message.text if update.message else None
+        return message.chat.type == "private" and _LINK.fullmatch(text or "") is not None
+
+    def take(self, update: Update) -> str | None:
+        """Do what is written; words to be said at once where it was, if it was in no topic."""
+        message = update.message or update.edited_message
+        if message is None or message.from_user is None:
+            return None
+        if update.message and (code := _LINK.fullmatch(message.text or "")):
+            return self._link(code[1] or "", message.from_user.id)
+        if message.chat.id in self._groups and message.is_topic_message:
+            self._hear(message, edited=update.message is None)
+        return None
+
+    def _link(self, code: str, user_id: int) -> str:
+        try:
+            with self._database.write() as session:
+                staff = links.redeem(session, code, user_id)
+        except NotFound:
+            return self._words.say("wrong_code")
+        return self._words.say("linked", name=staff.name)
+
+    def _hear(self, message: Message, *, edited: bool) -> None:
+        if message.text is None and message.effective_attachment is None:
+            return  # Telegram's own notices: pinned, closed, ...
+        with self._database.write() as session:
+            thread = message.message_thread_id or 0
+            topic = topics.at(session, message.chat.id, thread) if thread <= MOST else None
+            if topic is None:
+                return
+            number = str(message.message_id)
+            if edited:
+                first = topics.line(session, topic, number)
+                if first is None or first.message_id is None or message.edit_date is None:
+                    return
+                number = f"{number}:{int(message.edit_date.timestamp())}"
+            if topics.line(session, topic, number) is not None:
+                return
+            said: int | None = None
+            answer: str | None = None
+            try:
+                said, answer = self._do(session, topic, message, edited=edited)
+            except CourierError as error:
+                answer = self._sentence(session, topic, error)
+            session.add(
+                TopicLine(topic_id=topic.id, outside_id=number, message_id=said, answer=answer)
+            )
+            if answer is not None and topic.due_at is None:
+                topic.due_at, topic.attempts = clock.now(), 0
+            self._live.after_commit(session, "queue")
+
+    def _do(
+        self, session: Session, topic: Topic, message: Message, *, edited: bool
+    ) -> tuple[int | None, str | None]:
+        """The message of the record it became, and what is to be answered."""
+        assert message.from_user is not None
+        person = links.person(session, message.from_user.id)
+        if person is None:
+            return None, self._words.say("not_linked")
+        if edited:
+            return None, self._words.say("no_edits")
+        if message.text is None:
+            return None, self._words.say("words_only")
+        case = repository.latest_case(session, topic.conversation_id)
+        if case is None:
+            raise NotFound("a topic without a case")
+        found = _COMMAND.fullmatch(message.text)
+        if found is None:
+            key = f"tg:{topic.id}:{message.message_id}"
+            sent = self._handoffs.reply(session, case.id, person, message.text, key)
+            return sent.id if sent else None, None
+        return self._command(session, case, person, found[1].lower(), found[2] or "")
+
+    def _command(
+        self, session: Session, case: Case, person: SignedIn, name: str, words: str
+    ) -> tuple[int | None, str | None]:
+        match name:
+            case "take":
+                self._handoffs.take(session, case.id, person)
+            case "note" if words.strip():
+                may_open(person, case)
+                return self._handoffs.note(session, case.id, person, words).id, None
+            case "note":
+                return None, self._words.say("empty_note")
+            case "resolve":
+                self._handoffs.resolve(session, case.id, person, words.strip()[:500] or None)
+            case "bot":
+                self._handoffs.hand_back(session, case.id, person)
+            case _:
+                return None, self._words.say("unknown")
+        return None, None
+
+    def _sentence(self, session: Session, topic: Topic, error: CourierError) -> str:
+        """Why nothing was done, as the person who wrote reads it."""
+        if isinstance(error, TooLong):
+            return self._words.say("too_long")
+        case = repository.latest_case(session, topic.conversation_id)
+        match error, case.state if case is not None else None:
+            case _, CaseState.WAITING:
+                return self._words.say("take_first")
+            case _, CaseState.RESOLVED | CaseState.RETURNED:
+                return self._words.say("ended")
+            case AlreadyTaken(), _:
+                return self._words.say("already_taken", name=error.facts.get("by", "?"))
+            case NotYours(), _:
+                return self._words.say("not_yours")
+        return self._words.say("not_done")
