@@ -127,6 +127,7 @@ class Pages:
             "iso": lambda at: instant(at).isoformat(),
             "past": lambda at: instant(at) < clock.now(),
             "bytes": size,
+            "reach_word": lambda kind, w: w(f"reach.{kind}"),
             "sum_of": lambda text: sum(text.encode()),
         }
 
