@@ -28,6 +28,8 @@ from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.wechat.channel import WeChatChannel
+from bot.channels.wechat.passive import PassiveReplies
+from bot.channels.wechat.policy import WeChatPolicy
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings
@@ -101,8 +103,16 @@ def assemble(settings: Settings) -> Service:
         channels.add(switch_on(settings.telegram, secret, database, live, inbox.accept, texts))
     outbox = OutboxLoop(database, live, channels, files)
     if settings.wechat:
-        labels = texts.room("zh", "wechat")
-        channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
+        channels.add(
+            WeChatChannel(
+                settings.wechat,
+                inbox.accept,
+                outbox.resume,
+                texts.room("zh", "wechat"),
+                replies=PassiveReplies(database, live, texts),
+                policy=policies.load(POLICIES / "wechat.yml", WeChatPolicy),
+            )
+        )
     return Service(
         settings=settings,
         database=database,

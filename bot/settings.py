@@ -73,8 +73,8 @@ class Settings:
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
-    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_API``. SettingsError
-    says in one sentence what is wrong."""
+    for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_CUSTOM_SEND``,
+    ``_PASSIVE``, ``_TEMPLATE``, ``_API``. SettingsError says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:

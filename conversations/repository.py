@@ -250,6 +250,24 @@ def of_same_customer(conversation_id: int) -> Select[int]:
     return select(Conversation.id).where(Conversation.customer_id == customer_id.scalar_subquery())
 
 
+Unsent = Sequence[tuple[Outbox, Message]]
+
+
+def unsent(session: Session, conversation_id: int) -> Unsent:
+    """Everything that is still to be sent to this customer, in order; held by this transaction."""
+    rows = session.execute(
+        select(Outbox, Message)
+        .join(Message, Message.id == Outbox.message_id)
+        .where(
+            Outbox.conversation_id.in_(of_same_customer(conversation_id)),
+            Outbox.due_at.is_not(None),
+        )
+        .order_by(Outbox.id)
+        .with_for_update(of=Outbox)
+    )
+    return [(row, message) for row, message in rows]
+
+
 def waiting_behind(session: Session, row: Outbox) -> Sequence[tuple[Outbox, Message]]:
     """What is to be sent in this conversation after ``row``, in order."""
     return [
