@@ -23,8 +23,8 @@ pytestmark = [
     pytest.mark.parametrize("address", ["sqlite"], indirect=True),
 ]
 PACKAGES = ("wechat@2.1.0", "wechat-crypto@0.0.2")
-# Reads {token, key, appid, push, answer}; tells what its own server answers to the push, and what it
-# finds in our answer.
+# Reads {token, key, appid, push, answer}; tells what its own server answers to the push, and what
+# it finds in our answer.
 PEER = """
 const { Readable } = require("stream");
 const { parseString } = require("xml2js");
