@@ -24,7 +24,7 @@ BOT = {"id": 7000001, "is_bot": True, "first_name": "bench", "username": "bench_
 
 
 class Faults:
-    """What breaks, by chance but the same every time: ``share`` of all sends. Counts what it did."""
+    """What breaks, by chance but always the same: ``share`` of all sends. Counts what it did."""
 
     def __init__(self, share: float, seed: int) -> None:
         self._share = share
