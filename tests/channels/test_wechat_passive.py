@@ -162,7 +162,7 @@ async def test_what_a_killed_service_may_have_answered_is_not_said_again_but_sho
     desk.house.post(row.conversation_id, "in:1:0", "killed")
     replies = PassiveReplies(database, desk.house.live, TEXTS)
     accepted = Accepted(row.id, row.message_id, row.conversation_id, new=True)
-    taken = await replies.take(accepted, desk.channel.capabilities)
+    taken = await replies.take(accepted, desk.channel.capabilities, listening)
     assert taken is not None
     assert taken.text == "killed"
     await desk.kill()  # before ``said``: it may have been read
@@ -176,6 +176,29 @@ async def test_what_a_killed_service_may_have_answered_is_not_said_again_but_sho
     assert phone.sent == []
     assert states(phone) == [(Delivery.FAILED, Undelivered.UNKNOWN)]
     await desk.kill()
+
+
+async def listening() -> bool:
+    return False
+
+
+async def hung_up() -> bool:
+    return True
+
+
+async def test_nothing_is_said_to_a_push_that_hung_up(phone: Phone) -> None:
+    phone.desk.house.says = lambda _: []
+    await phone.say("hello", 1)
+    row = phone.desk.house.inbox_rows()[0]
+    with phone.desk.database.write() as session:
+        conversation = session.get_one(Conversation, row.conversation_id)
+        conversation.held_until = clock.now() + passive.HOLD
+    phone.desk.house.post(row.conversation_id, "in:1:0", "news")
+    replies = PassiveReplies(phone.desk.database, phone.desk.house.live, TEXTS)
+    accepted = Accepted(row.id, row.message_id, row.conversation_id, new=True)
+    assert await replies.take(accepted, phone.desk.channel.capabilities, hung_up) is None
+    await phone.desk.settled()  # not held any longer
+    assert phone.sent == ["news"]
 
 
 async def test_a_service_killed_while_the_push_waited_sends_the_answer_afterwards(

@@ -173,7 +173,7 @@ class WeChatChannel:
         if accepted is None or not self._speaks(body):
             return None, ""
         assert self._replies is not None
-        taken = await self._replies.take(accepted, self.capabilities)
+        taken = await self._replies.take(accepted, self.capabilities, request.is_disconnected)
         return taken, self._written(push, taken.text) if taken else ""
 
     def _speaks(self, body: bytes) -> bool:

@@ -8,6 +8,7 @@ takes it first, by a lease; whoever dies with a lease may have said it, and nobo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -75,11 +76,15 @@ class PassiveReplies:
         self.texts = texts
         self._window = window
 
-    async def take(self, accepted: Accepted, can: Capabilities) -> Taken | None:
+    async def take(
+        self, accepted: Accepted, can: Capabilities, gone: Callable[[], Awaitable[bool]]
+    ) -> Taken | None:
         """What to answer the push with, once the bot is done or time is up; ``None``: nothing, and
-        what there is leaves by custom/send (or, without that, waits)."""
+        what there is leaves by custom/send (or, without that, waits). ``gone`` tells whether
+        WeChat has hung up."""
         in_time = await self._handled(accepted)
-        return await asyncio.to_thread(self._take, accepted, can, in_time)
+        listens = not await gone()
+        return await asyncio.to_thread(self._take, accepted, can, in_time, listens)
 
     async def said(self, taken: Taken) -> None:
         """The answer has left."""
@@ -102,11 +107,15 @@ class PassiveReplies:
         with self.database.read() as session:
             return session.get_one(Inbox, inbox_id).handled_at is not None
 
-    def _take(self, accepted: Accepted, can: Capabilities, in_time: bool) -> Taken | None:
+    def _take(
+        self, accepted: Accepted, can: Capabilities, in_time: bool, listens: bool
+    ) -> Taken | None:
         with self.database.write() as session:
             conversation = session.get_one(Conversation, accepted.conversation_id)
             taken = None
-            if can.reply_quota == 0:
+            if not listens:
+                pass
+            elif can.reply_quota == 0:
                 if not in_time:
                     self._ask_to_come_back(session, conversation, accepted)
                 taken = self._some(session, conversation, can)
