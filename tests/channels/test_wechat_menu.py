@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot import cli
 from bot.channels import quota
 from bot.channels.wechat.api import Api
 from bot.channels.wechat.menu import set_up
@@ -172,3 +173,12 @@ async def test_without_a_template_nobody_is_told(database: Database) -> None:
     await until(lambda: waits(desk, 1))
     assert told(desk) == []
     await desk.kill()
+
+
+def test_the_command_says_what_to_set_where_wechat_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COURIER_HOME", str(tmp_path))
+    monkeypatch.delenv("COURIER_WECHAT_APPID", raising=False)
+    assert cli.main(["channels", "menu", "--dry-run"]) == 1
+    assert "set COURIER_WECHAT_APPID" in capsys.readouterr().err
