@@ -94,6 +94,23 @@ async def play(line: Line, customers: Customers, at_once: int, seconds: float) -
     return played
 
 
+async def parse_in_turn(
+    http: aiohttp.ClientSession, servers: Sequence[str], rounds: int
+) -> list[list[float]]:
+    """Every line of the dialogues, understood ``rounds`` times by each Rasa server, one after the
+    other: seconds of each parse, by server."""
+    spans: list[list[float]] = [[] for _ in servers]
+    for text in [text for words in dialogues() for text in words] * rounds:
+        for server, found in zip(servers, spans, strict=True):
+            began = time.perf_counter()
+            async with http.post(f"{server}/model/parse", json={"text": text}) as reply:
+                if reply.status != 200:
+                    raise TurnFailed(await reply.text())
+                await reply.read()
+            found.append(time.perf_counter() - began)
+    return spans
+
+
 async def play_each(lines: Sequence[Line], counts: Sequence[int]) -> None:
     """Every dialogue prefix is played once on each line before anything is measured."""
     for line, count in zip(lines, counts, strict=True):

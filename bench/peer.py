@@ -62,7 +62,8 @@ def running(console: Console) -> Iterator[Stock]:
     (port,) = free_ports(1)
     address = f"http://127.0.0.1:{port}"
     command = _rasa(environment, project)
-    command += ["run", "--interface", "127.0.0.1", "--port", str(port), "--model", str(model)]
+    command += ["run", "--enable-api", "--interface", "127.0.0.1"]
+    command += ["--port", str(port), "--model", str(model)]
     child = Child("stock", command, project / "rasa.log", _variables())
     try:
         child.start()

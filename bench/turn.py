@@ -17,7 +17,16 @@ import aiohttp
 from rich.console import Console
 
 from bench import peer, record
-from bench.driver import ConsoleLine, Customers, Line, Played, RestLine, play, play_each
+from bench.driver import (
+    ConsoleLine,
+    Customers,
+    Line,
+    Played,
+    RestLine,
+    parse_in_turn,
+    play,
+    play_each,
+)
 from bench.figures import Figure, at_most, below, percentile, plain
 from bench.house import House, Memory, house, memory, processor_seconds
 from bench.main import Options
@@ -28,18 +37,22 @@ WARM_UP = 3
 """Dialogues before anything is measured."""
 HALF = 0.5
 """Our p50 against stock Rasa's, at most."""
+PARSE_MS = 8.0
+"""Understanding one message, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``rounds`` times each number of customers, for ``seconds`` each."""
+    """``rounds`` times each number of customers, for ``seconds`` each; every line of the dialogues
+    is understood ``parses`` times."""
 
     rounds: int
     seconds: float
+    parses: int
 
 
-QUICK = Plan(1, 5.0)
-FULL = Plan(4, 8.0)
+QUICK = Plan(1, 5.0, 4)
+FULL = Plan(4, 8.0, 20)
 
 
 @dataclass(slots=True)
@@ -50,6 +63,8 @@ class Measured:
     memory: dict[str, Memory] = field(default_factory=dict)
     processor: dict[str, float] = field(default_factory=dict)
     """Seconds of processor time while it was measured, by process."""
+    parses: list[float] = field(default_factory=list)
+    """Seconds of single parses."""
 
     @property
     def failed(self) -> int:
@@ -102,6 +117,10 @@ async def _measure(
         if stock and other:
             systems.append((RestLine(http, stock.address), other, [stock.child]))
         await play_each([line for line, _, _ in systems], [WARM_UP] * len(systems))
+        servers = [ours.settings.rasa_url, *([stock.address] if stock else [])]
+        parses = await parse_in_turn(http, servers, plan.parses)
+        for (_, measured, _), spans in zip(systems, parses, strict=True):
+            measured.parses = spans
         for number in range(1, plan.rounds + 1):
             for at_once in AT_ONCE:
                 with console.status(
@@ -127,6 +146,7 @@ def _figures(measured: tuple[Measured, Measured | None], recorded: record.Record
         found += _times(f"turn_{at_once}", stored)
         found += _times(f"turn_{at_once}_seen", [seconds for _, seconds in played.spans])
         found.append(plain(f"turn_{at_once}_rate", len(stored) / played.seconds, "turns/s"))
+    found.append(at_most("parse_p50", 1000 * percentile(desk.parses, 0.5), "ms", PARSE_MS))
     found.append(at_most("turns_failed", desk.failed + recorded.faults, "turns", 0))
     found += _processor(desk)
     for title, held in desk.memory.items():
@@ -147,6 +167,10 @@ def _against(
         seen = [seconds for _, seconds in played.spans]
         found += _times(f"stock_{at_once}", seen)
         found.append(plain(f"stock_{at_once}_rate", len(seen) / played.seconds, "turns/s"))
+    stock_parse = percentile(stock.parses, 0.5)
+    found.append(plain("stock_parse_p50", 1000 * stock_parse, "ms"))
+    ours = percentile(desk.parses, 0.5)
+    found.append(at_most("parse_p50_to_stock", ours / stock_parse, "ratio", HALF))
     found.append(plain("stock_failed", stock.failed, "turns"))
     found += _processor(stock)
     held = _sum(stock.memory)

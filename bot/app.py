@@ -27,6 +27,7 @@ from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
+from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
@@ -92,7 +93,13 @@ def assemble(settings: Settings) -> Service:
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
     channels.add(
         WebChannel(
-            database, inbox.accept, texts, live, files, secure_cookies=settings.secure_cookies
+            database,
+            inbox.accept,
+            texts,
+            live,
+            files,
+            Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            secure_cookies=settings.secure_cookies,
         )
     )
     channels.add(ConsoleChannel(database, inbox.accept, live, settings.secret))

@@ -46,6 +46,8 @@ class Settings:
     secure_cookies: bool
     telegram: TelegramSettings | None = None
     wechat: wechat.Account | None = None
+    widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By the key of a site, as the environment writes it: ``SHOP`` for ``shop``."""
 
     @property
     def models(self) -> Path:
@@ -74,7 +76,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``;
     for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_CUSTOM_SEND``,
-    ``_PASSIVE``, ``_TEMPLATE``, ``_API``. SettingsError says in one sentence what is wrong."""
+    ``_PASSIVE``, ``_TEMPLATE``, ``_API``; for the widget ``_WIDGET_SECRET_<KEY>``. SettingsError
+    says in one sentence what is wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:
@@ -100,6 +103,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        widget_secrets=_widget_secrets(given),
     )
 
 
@@ -130,6 +134,23 @@ def _telegram(get: Callable[[str, str], str]) -> TelegramSettings | None:
         raise SettingsError(
             "COURIER_TELEGRAM_SECRET must be 16 to 256 of A-Z a-z 0-9 _ -; or leave it out."
         )
+    return found
+
+
+def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
+    """The secrets by which sites vouch for their customers. No sentence repeats one."""
+    begin = "COURIER_WIDGET_SECRET_"
+    found = {
+        name.removeprefix(begin): secret.strip()
+        for name, secret in given.items()
+        if name.startswith(begin) and secret.strip()
+    }
+    for name, secret in found.items():
+        if len(secret) < 32:
+            raise SettingsError(
+                f"{begin}{name} is shorter than 32 characters; "
+                'python3 -c "import secrets; print(secrets.token_urlsafe(32))" makes a good one.'
+            )
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from conversations.models import (
@@ -59,6 +59,14 @@ def customer(
     an episode for him."""
     statement = _HELD_CUSTOMER if hold else _CUSTOMER
     return session.scalar(statement, {"channel": channel, "account": account, "address": address})
+
+
+def move_episodes(session: Session, from_customer: int, to_customer: int) -> None:
+    session.execute(
+        update(Conversation)
+        .where(Conversation.customer_id == from_customer)
+        .values(customer_id=to_customer)
+    )
 
 
 def customer_of(session: Session, conversation: Conversation) -> Customer:

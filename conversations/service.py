@@ -118,6 +118,19 @@ def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:
     return customer
 
 
+def become(session: Session, stranger: Customer, address: str, name: str | None) -> Customer:
+    """A stranger turned out to be the customer at ``address`` of his channel: what he said is that
+    one's from now on. Two rows stay two only if both were there; the caller moves what other rooms
+    keep by customer."""
+    known = repository.customer(session, stranger.channel, stranger.account, address, hold=True)
+    if known is None:
+        stranger.address, stranger.name = address, name
+        session.flush()
+        return stranger
+    repository.move_episodes(session, stranger.id, known.id)
+    return known
+
+
 def open_conversation(session: Session, inbound: Inbound) -> Conversation:
     """The episode this message belongs to; a new one after a long silence."""
     customer = find_or_add_customer(session, inbound)

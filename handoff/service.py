@@ -207,6 +207,11 @@ class Handoffs:
         self._wake(session, conversation)
         return message
 
+    def typing(self, session: Session, case_id: int, person: SignedIn) -> None:
+        """The agent is writing: worth a wake-up, which may be lost, and nothing in the record."""
+        _, conversation = self._own(session, case_id, person)
+        self._live.after_commit(session, f"typing:{conversation.id}")
+
     def note(self, session: Session, case_id: int, person: SignedIn, text: str) -> Message:
         """Words to colleagues: they never leave the house."""
         conversation = session.get_one(Conversation, self.case(session, case_id).conversation_id)

@@ -95,6 +95,24 @@ class NotYours(Conflict):
     code = "not_yours"
 
 
+class UnknownSite(NotFound):
+    """No website has this key of the widget."""
+
+    code = "unknown_site"
+
+
+class SiteNotAllowed(Forbidden):
+    """The widget's key is known, but not for the site that asks."""
+
+    code = "site_not_allowed"
+
+
+class WrongIdentity(Forbidden):
+    """A site's signature does not fit the user it names: he stays who he was."""
+
+    code = "wrong_identity"
+
+
 class TooManyRequests(CourierError):
     code = "too_many"
     status = 429

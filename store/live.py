@@ -2,7 +2,8 @@
 
 Whoever wakes reads the database; loops also sweep every few seconds. Inside one process an event
 wakes; between processes PostgreSQL's NOTIFY does. Topics: ``inbox``, ``outbox``, ``queue``,
-``conversation:<id>``.
+``conversation:<id>``, ``visitor:<address>``; ``typing:<conversation id>`` says all by itself: an
+agent is writing at this moment.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -62,6 +62,13 @@ def of_customer(session: Session, customer_id: int, limit: int = 20) -> Sequence
         .order_by(Ticket.id.desc())
         .limit(limit)
     ).all()
+
+
+def move(session: Session, from_customer: int, to_customer: int) -> None:
+    """Two customers turned out to be one."""
+    session.execute(
+        update(Ticket).where(Ticket.customer_id == from_customer).values(customer_id=to_customer)
+    )
 
 
 def promises_to(session: Session, conversation_ids: Sequence[int]) -> Sequence[Promise]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from conversations import attachments
@@ -59,6 +59,15 @@ class State:
     agent: str | None = None
     place: int | None = None
     contact_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the customer's own words have come, as message ids: ``delivered`` to whoever answers,
+    ``read`` by the bot or a person. 0: none of this episode."""
+
+    delivered: int = 0
+    read: int = 0
 
 
 QUIET = State(Holder.BOT, typing=False)
@@ -132,16 +141,38 @@ def state(session: Session, conversation: Conversation | None) -> State:
             return State(Holder.BOT, typing=typing)
 
 
-def undelivered(session: Session, customer: Customer, up_to: int) -> bool:
-    """Whether ``mark_delivered`` would change anything: a look that takes no lock."""
+def progress(session: Session, conversation: Conversation | None) -> Progress:
+    """What a customer may know about the words he wrote last."""
+    if conversation is None:
+        return Progress()
+    delivered = session.scalar(
+        select(Inbox.message_id)
+        .where(Inbox.conversation_id == conversation.id, Inbox.handled_at.is_not(None))
+        .order_by(Inbox.id.desc())
+        .limit(1)
+    )
+    read = session.scalar(
+        select(Message.id)
+        .where(
+            Message.conversation_id == conversation.id,
+            # A person's note, or that he took the case, shows as well that he has read.
+            or_(Message.author == Author.BOT, Message.staff_id.is_not(None)),
+        )
+        .order_by(Message.id.desc())
+        .limit(1)
+    )
+    return Progress(delivered or 0, read or 0)
+
+
+def unconfirmed(session: Session, customer: Customer, arrived: int, seen: int) -> bool:
+    """Whether ``confirm`` would change anything: a look that takes no lock."""
     return (
         session.scalar(
             select(Outbox.id)
             .join(Conversation, Conversation.id == Outbox.conversation_id)
             .where(
                 Conversation.customer_id == customer.id,
-                Outbox.message_id <= up_to,
-                Outbox.state == Delivery.SENT,
+                or_(*(_before(step, up_to) for step, up_to in _steps(arrived, seen))),
             )
             .limit(1)
         )
@@ -149,21 +180,32 @@ def undelivered(session: Session, customer: Customer, up_to: int) -> bool:
     )
 
 
-def mark_delivered(session: Session, customer: Customer, up_to: int) -> list[int]:
-    """What was sent up to message ``up_to`` has reached the customer; the conversations changed."""
+def confirm(session: Session, customer: Customer, arrived: int, seen: int) -> list[int]:
+    """What was sent has reached the customer's device up to message ``arrived``, and his eyes up to
+    ``seen``; the conversations changed."""
     mine = select(Conversation.id).where(Conversation.customer_id == customer.id)
-    changed = session.scalars(
-        update(Outbox)
-        .where(
-            Outbox.conversation_id.in_(mine),
-            Outbox.message_id <= up_to,
-            Outbox.state == Delivery.SENT,
+    changed: set[int] = set()
+    for step, up_to in _steps(arrived, seen):
+        changed |= set(
+            session.scalars(
+                update(Outbox)
+                .where(Outbox.conversation_id.in_(mine), _before(step, up_to))
+                .values(state=step)
+                .returning(Outbox.conversation_id),
+                execution_options={"synchronize_session": False},
+            )
         )
-        .values(state=Delivery.DELIVERED)
-        .returning(Outbox.conversation_id),
-        execution_options={"synchronize_session": False},
-    )
-    return sorted(set(changed))
+    return sorted(changed)
+
+
+def _steps(arrived: int, seen: int) -> tuple[tuple[Delivery, int], ...]:
+    return (Delivery.READ, seen), (Delivery.DELIVERED, arrived)
+
+
+def _before(step: Delivery, up_to: int) -> ColumnElement[bool]:
+    """Rows up to a message that have not come so far yet."""
+    earlier = (Delivery.SENT, Delivery.DELIVERED) if step is Delivery.READ else (Delivery.SENT,)
+    return and_(Outbox.message_id <= up_to, Outbox.state.in_(earlier))
 
 
 def visitor(

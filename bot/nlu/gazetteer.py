@@ -38,9 +38,12 @@ _SPAN = (
 )
 _ZH_UNIT = rf"(?:{_DAY}|{_PART}|{_CLOCK}|{_SPAN})"
 _ZH_TIME = rf"{_ZH_UNIT}(?:(?:[到至~—–-]|的)?{_ZH_UNIT})*(?:之?[前后内]|以[前后内]|左右|多)?"
+_DIGIT = r"(?:one|two|three|four|five|six|seven|eight|nine)"
 _EN_NUMBER = (
-    r"(?:\d+(?:[.-]\d+)?|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fourteen"
-    r"|fifteen|twenty|thirty|half an|half a|a couple of|a few|several|couple of)"
+    r"(?:\d+(?:[.-]\d+)?|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[- ]"
+    rf"{_DIGIT})?|{_DIGIT}|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen"
+    r"|nineteen|an?|half an|half a|a couple of|a few|several|couple of)(?: and a half| more| solid"
+    r"| whole| full)?"
 )
 _WEEKDAY = (
     r"(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?s?|weekends?|bank holidays?"
@@ -57,7 +60,10 @@ _EN_UNIT = (
     rf"|{_MONTH}(?: \d{{1,2}}(?:st|nd|rd|th)?)?|\d{{1,2}}(?:st|nd|rd|th)(?: of)?(?: {_MONTH})?"
     r"|christmas(?: eve)?|xmas|new year|easter|thanksgiving|diwali|eid"
     rf"|{_EN_NUMBER} (?:working |business )?(?:seconds?|secs?|min(?:ute)?s?|hours?|hrs?|days?"
-    r"|nights?|weeks?|months?|years?|fortnight)(?: ago)?|end of day|eod|first thing"
+    r"|nights?|weeks?|months?|years?|fortnight)(?: and a half)?|end of day|eod|first thing"
+    rf"|(?:day|week|month|year) (?:\d+|{_DIGIT}|ten)\b|q[1-4]\b|(?:all|the whole|the next) day"
+    rf"|(?:\d{{1,2}}|{_DIGIT}|ten|eleven|twelve) (?:in the (?:morning|afternoon|evening)|o'?clock)"
+    r"|the (?:day|week)s? (?:after|before)|(?:after|before) (?:lunch|work|school|dinner)"
 )
 _EN_TIME = (
     rf"\b(?:(?:between|after|before|by|until|till|from|around) )?(?:{_EN_UNIT})"
@@ -70,6 +76,17 @@ _MONEY = (
     r"|\d[\d,]*(?:\.\d+)?[kw]? ?(?:块钱?|元|蚊|刀|美金|美元|港币|欧|英镑|万|千|百|大洋"
     r"|(?:yuan|rmb|dollars?|bucks?|quid|pounds?|euros?|rupees?|pence|cents|pesos|ringgit)\b)(?:钱|多)?"
     r"|[一二两三四五六七八九十百千万几]+多?(?:块钱?|元|蚊|万块?|千块?|百块?|毛)[一二三四五六七八九]?"
+)
+_CHARGED = "收扣付垫赔退划差交花补报价写保费贵"  # 收我八十八, 扣了32
+_NOT_MONEY = (
+    r"[\d.%点年月日号天个小件箱盒只条瓶斤公千克米层楼栋单元室次回票袋包本张台部双套折倍成分秒周星期礼拜位页岁"
+    r"a-z:：/-]"
+)
+_SUM = (
+    rf"(?:(?<=[{_CHARGED}])|(?<=[{_CHARGED}][了我你出走上]))"
+    rf"(?:\d[\d,.]*|[一二两三四五六七八九十百千万零]{{2,}})(?!{_NOT_MONEY})"
+    r"|(?:(?<=charged )|(?<=charged me )|(?<=paid )|(?<=billed )|(?<=quoted )|(?<=cost me )"
+    r"|(?<=refunded )|(?<=owe me ))\d[\d,.]*(?![\d%:]| ?[a-z])"
 )
 
 
@@ -111,6 +128,7 @@ class Gazetteer:
         self._patterns = {
             "time": re.compile(f"{_ZH_TIME}|{_EN_TIME}"),
             "money": re.compile(_MONEY),
+            "sum": re.compile(_SUM),  # money by its verb, without a unit
             "name": re.compile(
                 rf"{one}[\u4e00-\u9fff]?(?:{titles})|[{''.join(people['familiar'])}]{one}(?!子|板)"
                 rf"|\b(?:{'|'.join(people['en_titles'])})\.? [a-z]+(?: [a-z]+)?"

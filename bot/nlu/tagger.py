@@ -22,7 +22,7 @@ from bot.nlu.tokenizer import Token, is_cjk, tokenize
 
 TAGGED = frozenset({"goods", "place", "time", "amount", "courier_name"})
 _MODEL = "entities.crf"
-_ROUNDS = 12
+_ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ def token_features(folded: Normalised, tokens: Sequence[Token]) -> list[list[str
         for k in (-1, 0, 1):
             if 0 <= i + k < size:
                 row += [f"h{k}:{hint}" for hint in hinted[i + k]]
+        for hint in hinted[i]:
+            row += [f"hb:{hint}|{at(words, i - 1)}", f"ha:{hint}|{at(words, i + 1)}"]
         rows.append(row)
     return rows
 

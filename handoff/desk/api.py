@@ -94,6 +94,12 @@ def add_routes(router: APIRouter, desk: Desk) -> None:
             message = desk.handoffs.reply(session, case_id, person, given.text, key)
             return {"message_id": message.id if message else None, "repeated": message is None}
 
+    @router.post("/api/cases/{case_id}/typing")
+    def typing(request: Request, case_id: CaseId) -> dict[str, Any]:
+        with desk.database.write() as session:
+            desk.handoffs.typing(session, case_id, changing(session, request))
+            return {}
+
     @router.post("/api/cases/{case_id}/note")
     def note(request: Request, case_id: CaseId, given: NoteIn) -> dict[str, Any]:
         with desk.database.write() as session:

@@ -29,7 +29,7 @@ def trained() -> None:
 
 def test_a_quick_run_measures_everything_and_leaves_nothing() -> None:
     found = quick("turn")
-    for name in ("turn_1_p50", "turn_8_p95", "turn_32_rate", "service_unique", "rasa_resident"):
+    for name in ("turn_1_p50", "turn_8_p95", "parse_p50", "service_unique", "rasa_resident"):
         assert found[name]["value"] > 0, name
     assert found["turns_failed"] == {"value": 0, "unit": "turns", "target": 0, "ok": True}
     assert found["turn_1_p50"]["value"] <= found["turn_1_seen_p50"]["value"]

@@ -25,6 +25,7 @@ from bot.channels.outbox import OutboxLoop
 from bot.channels.registry import Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.limits import Limits
+from bot.channels.web.sites import Sites, WidgetPolicy
 from bot.settings import ROOT
 from conversations import service as conversations
 from conversations.files import Files
@@ -39,6 +40,7 @@ from store.live import Live
 from tests.rooms import file_store
 
 TEXTS = Texts(ROOT / "policies" / "texts", ZoneInfo("Asia/Shanghai"))
+NO_SITES = Sites(WidgetPolicy(keys={}), {})
 SECRET = "the secret of this test's installation"
 
 Says = Sequence[tuple[str, tuple[Button, ...]]]
@@ -57,7 +59,12 @@ class House:
     """``says`` makes the bot's answers from a text; ``before`` runs first (to wait, to fail)."""
 
     def __init__(
-        self, database: Database, *, limits: Limits | None = None, files: Files | None = None
+        self,
+        database: Database,
+        *,
+        limits: Limits | None = None,
+        sites: Sites = NO_SITES,
+        files: Files | None = None,
     ) -> None:
         self.database = database
         self.live = Live(database)
@@ -69,12 +76,15 @@ class House:
         self.files = files or file_store()
         self.outbox = OutboxLoop(database, self.live, self.channels, self.files)
         self.fetching = FetchLoop(database, self.live, self.channels, self.files)
-        self.web = WebChannel(
-            database, self.inbox.accept, TEXTS, self.live, self.files, limits=limits
-        )
+        self.web = self.web_for(sites, limits)
         self.console = ConsoleChannel(database, self.inbox.accept, self.live, SECRET)
         self.channels.add(self.web)
         self.channels.add(self.console)
+
+    def web_for(self, sites: Sites, limits: Limits | None = None) -> WebChannel:
+        return WebChannel(
+            self.database, self.inbox.accept, TEXTS, self.live, self.files, sites, limits=limits
+        )
 
     def app(self) -> FastAPI:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)

@@ -189,7 +189,7 @@ def test_an_answer_that_was_lost_does_not_make_the_message_twice(
 
     page.route("**/chat/messages", lose)
     send(page, "hello")
-    expect(page.locator(".last-mine .state")).to_have_text("已发送")
+    expect(page.locator(".last-mine .state")).to_have_text("已读")
     page.wait_for_timeout(1500)
     assert lost
     assert bubbles(page) == ["hello", "answer to hello"]
@@ -254,7 +254,7 @@ def test_another_tab_and_a_second_visit_show_the_same_talk(house: House, open_pa
     tab.close()
     page.reload()
     expect(page.locator(".bubble")).to_have_text(["hello", "answer to hello"])
-    assert {row.state for row in house.outbox_rows()} == {"delivered"}
+    assert {row.state for row in house.outbox_rows()} == {"read"}
 
 
 def test_a_person_who_takes_over_is_named(house: House, open_page: Open) -> None:

@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from bot.channels.web import stream
 from bot.channels.web.limits import Limits
-from conversations.models import Conversation
+from conversations.models import Conversation, Holder
 from conversations.schemas import Button
 from store.engine import Database
+from tests import rooms
 from tests.channels.house import House, serving, until
 from tests.channels.test_web import begin, say
 
@@ -160,3 +163,25 @@ async def test_a_visitor_has_only_so_many_streams_and_gets_the_places_back(
                     return
                 await asyncio.sleep(0.1)
     raise AssertionError("a closed stream keeps its place")
+
+
+async def test_an_agent_who_writes_is_seen_until_he_has_written(
+    house: House, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "WRITES", timedelta(seconds=1))
+    with house.database.write() as session:
+        person = rooms.person(session, "lili")
+    async with browser(served) as http:
+        await begin(http)
+        await say(http, "hello")
+        await until(house.idle)
+        (row,) = house.inbox_rows()
+        with house.database.write() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            conversation.holder, conversation.staff_id = Holder.AGENT, person.id
+        async with streaming(http, after=10**6) as live:
+            assert not (await live.next("state"))["typing"]
+            await asyncio.sleep(0.2)
+            house.live.wake(f"typing:{row.conversation_id}")
+            assert (await live.next("state", 1))["typing"]
+            assert not (await live.next("state"))["typing"]  # he stopped

@@ -57,6 +57,11 @@ def ways() -> list[Way]:
         )
     ]
     found += [
+        Way("POST", api + "/typing", "taken", (200, 409, 409)),
+        Way("POST", api + "/typing", "waiting", (409, 409, 409)),
+        Way("POST", api + "/typing", "ended", (409, 409, 409)),
+    ]
+    found += [
         Way("GET", "/desk/files/{file_id}", case, (200,) * 3) for case in ("waiting", "taken")
     ]
     found.append(Way("GET", "/desk/files/{file_id}", "ended", (200, 403, 200)))

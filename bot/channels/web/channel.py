@@ -8,6 +8,8 @@ from bot.channels.base import Accept, Part
 from bot.channels.web import routes
 from bot.channels.web.limits import Limits
 from bot.channels.web.page import Page
+from bot.channels.web.parts import Web
+from bot.channels.web.sites import Sites
 from bot.channels.web.stream import Streams
 from conversations.files import Files
 from conversations.schemas import ANY, Capabilities
@@ -16,11 +18,11 @@ from store.engine import Database
 from store.live import Live
 
 NAME = "web"
-ACCOUNT = "page"
 
 
 class WebChannel:
-    """Serves the customers' page. ``texts`` must hold the room ``web``."""
+    """Serves the customers' page and its widget on other websites. ``texts`` must hold the room
+    ``web``."""
 
     def __init__(
         self,
@@ -29,19 +31,20 @@ class WebChannel:
         texts: Texts,
         live: Live,
         files: Files,
+        sites: Sites,
         *,
         secure_cookies: bool = False,
         limits: Limits | None = None,
     ) -> None:
-        self._web = routes.Web(
+        self._web = Web(
             name=NAME,
-            account=ACCOUNT,
             database=database,
             accept=accept,
             live=live,
             files=files,
             page=Page(texts),
-            streams=Streams(database, live, NAME, ACCOUNT),
+            sites=sites,
+            streams=Streams(database, live, NAME),
             limits=limits or Limits(),
             secure_cookies=secure_cookies,
         )

@@ -1,10 +1,11 @@
 """The page and its files: rendered from a template, served with a content policy that lets no
-foreign or inline script run."""
+foreign or inline script run. A site's widget is the same page in its colours, without the story."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from typing import Any
 from fastapi import Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from bot.channels.web import colours
+from bot.channels.web.colours import Shades
+from bot.channels.web.sites import Site
 from bot.channels.web.visitors import LANGUAGE_COOKIE
 from conversations.language import LANGUAGES
 from conversations.schemas import MAX_TEXT
@@ -24,16 +28,6 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "media-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -44,6 +38,20 @@ class File:
     media_type: str
     plain: bytes
     packed: bytes
+
+
+def headers(ancestors: Sequence[str] = ("'none'",)) -> dict[str, str]:
+    """Of a page that only ``ancestors`` may show in a frame."""
+    return {
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+            "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+            f"frame-ancestors {' '.join(ancestors)}"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    }
 
 
 class Page:
@@ -70,12 +78,19 @@ class Page:
         )
         self._template = templates.get_template("chat.html")
 
-    def render(self, language: str) -> str:
-        """The page in one language."""
-        words = self._texts.room(language, "web")
+    def render(self, language: str, key: str = "", site: Site | None = None) -> str:
+        """The page in one language; with ``site`` its widget's, whose key is ``key``."""
+        words = dict(self._texts.room(language, "web"))
+        if site is not None:
+            words |= {
+                "title": site.title.of(language),
+                "service": site.title.of(language),
+                "welcome.heading": site.greeting.of(language),
+            }
         other = next(name for name in LANGUAGES if name != language)
         config: dict[str, Any] = {
             "language": language,
+            "site": key,
             "zone": self._texts.zone.key,
             "max_text": MAX_TEXT,
             "texts": {
@@ -90,10 +105,26 @@ class Page:
             tag={"zh": "zh-CN", "en": "en"}[language],
             other=other,
             config=config,
+            site=site,
+            theme=site.theme if site else "auto",
             files=f"/static/web/{self.version}",
         )
 
-    def file(self, name: str, request: Request) -> Response:
+    def launcher(self, language: str, site: Site) -> dict[str, Any]:
+        """The button on the host's page: words, colours, and the text on them."""
+        words = self._texts.room(language, "web")
+        return {
+            "language": language,
+            "title": site.title.of(language),
+            "theme": site.theme,
+            "colours": {
+                ground: {"colour": shades.colour, "on": shades.on}
+                for ground, shades in _shades(site).items()
+            },
+            "unread": words["launcher.unread"],
+        }
+
+    def file(self, name: str, request: Request, *, cache: str = _FOR_EVER) -> Response:
         """A static file; NotFound for any other name."""
         file = self._files.get(name)
         if file is None:
@@ -103,12 +134,33 @@ class Page:
             file.packed if packed else file.plain,
             media_type=file.media_type,
             headers={
-                "Cache-Control": _FOR_EVER,
+                "Cache-Control": cache,
                 "Vary": "Accept-Encoding",
                 "X-Content-Type-Options": "nosniff",
                 **({"Content-Encoding": "gzip"} if packed else {}),
             },
         )
+
+
+def theme(site: Site) -> str:
+    """The site's colours as a style sheet that follows chat.css."""
+    sheets = {
+        ground: (
+            f":root{{--accent:{s.colour};--solid:{s.colour};--on-accent:{s.on};"
+            f"--accent-strong:{s.text};--accent-wash:{s.wash}}}"
+        )
+        for ground, s in _shades(site).items()
+    }
+    if site.theme != "auto":
+        return sheets[site.theme]
+    return f"{sheets['light']}@media (prefers-color-scheme: dark){{{sheets['dark']}}}"
+
+
+def _shades(site: Site) -> dict[str, Shades]:
+    return {
+        ground: colours.shades(colour, ground)
+        for ground, colour in (("light", site.colours.light), ("dark", site.colours.dark))
+    }
 
 
 def language_of(request: Request) -> str:

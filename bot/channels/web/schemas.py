@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bot.channels.reading import State, Words
+from bot.channels.reading import Progress, State, Words
 from conversations.models import FileState
 from store.errors import Invalid, TooLong
 
@@ -18,6 +18,9 @@ MAX_BODY = 64_000
 MAX_ID = 2**63 - 1
 MAX_ROW = 2**31 - 1
 """The largest id a table has; PostgreSQL refuses to look for more."""
+
+MAX_USER = 120
+"""Characters of a site's own id of its customer; a customer's name holds 128."""
 
 
 class _Body(BaseModel):
@@ -32,9 +35,18 @@ class Said(_Body):
 
 
 class Receipt(_Body):
-    """Everything up to the message ``up_to`` is on the visitor's screen."""
+    """Everything up to the message ``up_to`` has reached the visitor's device; what he has seen
+    goes up to ``read``."""
 
     up_to: Annotated[int, Field(ge=0, le=MAX_ID)]
+    read: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
+
+
+class Identity(_Body):
+    """Who a site says its visitor is; ``hmac`` are the hexadecimal digits it signs that with."""
+
+    user: Annotated[str, Field(max_length=MAX_USER, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    hmac: Annotated[str, Field(max_length=64)]
 
 
 AnyBody = TypeVar("AnyBody", bound=BaseModel)
@@ -91,11 +103,13 @@ def message(words: Words, own_prefix: str) -> dict[str, Any]:
     }
 
 
-def state(value: State) -> dict[str, Any]:
+def state(value: State, progress: Progress) -> dict[str, Any]:
     return {
         "holder": value.holder,
         "typing": value.typing,
         "agent": value.agent,
         "place": value.place,
         "contact_by": value.contact_by.isoformat() if value.contact_by else None,
+        "delivered": progress.delivered,
+        "read": progress.read,
     }

@@ -1,4 +1,5 @@
-"""Who a browser is: an anonymous visitor with a secret in a cookie, and nothing else.
+"""Who a browser is: a visitor with a secret. Our own page keeps it in a cookie; in a foreign site's
+frame browsers keep no cookies, and the widget sends a bearer token instead.
 
 Only the secret's fingerprint is stored, as the customer's address; who reads the database cannot
 pose as a visitor.
@@ -7,12 +8,16 @@ pose as a visitor.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
 from store import ids
-from store.errors import Forbidden, NotSignedIn
+from store.errors import Forbidden
+
+PAGE = "page"
+"""The account of our own page; a site's widget has the site's key."""
 
 COOKIE = "courier_visitor"
 LANGUAGE_COOKIE = "courier_lang"
@@ -20,18 +25,41 @@ _YEAR = 365 * 24 * 3600
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-def address_of(request: Request) -> str | None:
-    """The visitor's address: 64 hexadecimal digits; ``None`` without a usable cookie."""
-    secret = request.cookies.get(COOKIE, "")
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """``address`` is 64 hexadecimal digits; ``name`` is the site's own id of whom it identified."""
+
+    account: str
+    address: str
+    name: str | None = None
+
+    @property
+    def prefix(self) -> str:
+        """Ids made by a page are its visitor's own: nobody can use up or ask for another's."""
+        return f"{self.address}:"
+
+
+def bearer(request: Request) -> str | None:
+    """The token of a widget; ``None`` on our own page."""
+    given = request.headers.get("authorization")
+    return None if given is None else given.removeprefix("Bearer ")
+
+
+def of_cookie(request: Request) -> Visitor | None:
+    """The visitor of our own page; ``None`` without a usable cookie."""
+    address = fingerprint(request.cookies.get(COOKIE, ""))
+    return Visitor(PAGE, address) if address else None
+
+
+def fingerprint(secret: str) -> str | None:
+    """The address that belongs to a secret; ``None`` for what is none."""
     return ids.fingerprint(secret) if _SECRET.fullmatch(secret) else None
 
 
-def require(request: Request) -> str:
-    """The visitor's address; NotSignedIn if the browser has no session yet."""
-    address = address_of(request)
-    if address is None:
-        raise NotSignedIn("no visitor cookie")
-    return address
+def label(address: str) -> str:
+    """What a page may know of its visitor: it keeps unsent words under this name, so that they
+    never leave under another's."""
+    return address[:12]
 
 
 def new() -> tuple[str, str]:

@@ -149,6 +149,15 @@
       put(note, words.leftWords.replace("%c", left));
     }
   }
+  // The customer sees that somebody is writing; said again while it goes on.
+  let told = 0;
+  function typing(area) {
+    if (Date.now() - told < 3000) return;
+    told = Date.now();
+    fetch(`/api/cases/${area.closest("[data-draft]").dataset.draft}/typing`, {
+      method: "POST", headers: { "X-CSRF-Token": $('[name="csrf"]', area.form).value },
+    }).catch(() => {});
+  }
   const draftKey = (area) => `desk.draft.${area.closest("[data-draft]").dataset.draft}.${area.id}`;
   function mode(which) {
     for (const form of $$(".composer form[data-mode]")) form.hidden = form.dataset.mode !== which;
@@ -223,6 +232,7 @@
     if (!area) return;
     grow(area);
     sessionStorage.setItem(draftKey(area), area.value);
+    if (area.id === "reply-text" && area.value.trim()) typing(area);
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches(".composer [type=file]")) chosen(event.target);

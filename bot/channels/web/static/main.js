@@ -1,6 +1,9 @@
 // Puts the page together: session, history, live stream, composer.
 
-import { config, say, shelf, timeOf } from "./words.js";
+import * as host from "./host.js";
+import * as link from "./link.js";
+import { call } from "./link.js";
+import { say, shelf, timeOf } from "./words.js";
 import * as messages from "./messages.js";
 import * as outgoing from "./outgoing.js";
 import * as scroll from "./scroll.js";
@@ -12,30 +15,37 @@ const title = document.title;
 let connected = false;
 let trouble = false;
 let current = { holder: "bot", typing: false };
-let unread = 0;
-let receipted = 0;
-
-async function session() {
-  const response = await fetch("/chat/session", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: "{}",
-  });
-  if (!response.ok) throw new Error(`session ${response.status}`);
-  return (await response.json()).visitor;
-}
+let seen = null; // the newest message the customer has seen on this device
+let told = { up_to: 0, read: 0 };
 
 async function history(before) {
-  const response = await fetch(`/chat/history${before ? `?before=${before}` : ""}`);
+  const response = await call(`/chat/history${before ? `?before=${before}` : ""}`);
   if (!response.ok) throw new Error(`history ${response.status}`);
   return response.json();
 }
 
-async function begin(attempt = 0) {
+// Who sits here: whom the site vouches for, else a stranger.
+async function enter(claim) {
+  if (!claim) return link.session();
   try {
-    const visitor = await session();
+    const visitor = await link.identify(claim);
+    host.tell("identity", { ok: true });
+    return visitor;
+  } catch (error) {
+    if (!(error instanceof link.Refused)) throw error;
+    host.tell("identity", { ok: false, message: error.message });
+    return link.session();
+  }
+}
+
+let turn = 0;
+async function begin(claim, attempt = 0, mine = (turn += 1)) {
+  try {
+    const visitor = await enter(claim);
     const page = await history();
+    if (mine !== turn) return;
     for (const message of page.messages) arrived(message, true);
+    seen ??= shelf.get("seen") ?? messages.newestId();
     $("older").hidden = !page.more;
     showState(page.state);
     outgoing.open(visitor, { onTrouble: setTrouble, onNoSession: renew });
@@ -45,14 +55,27 @@ async function begin(attempt = 0) {
     stream.open();
     receipt();
   } catch {
+    if (mine !== turn) return;
     setTrouble(true);
-    setTimeout(() => begin(attempt + 1), Math.min(1000 * 2 ** attempt, 8000));
+    setTimeout(() => mine === turn && begin(claim, attempt + 1, mine), Math.min(1000 * 2 ** attempt, 8000));
   }
+}
+
+// The site's visitor has signed in (what he wrote goes first, in the old name) or out.
+async function become(claim) {
+  if (claim) await outgoing.sent();
+  else link.forget();
+  stream.close();
+  outgoing.close();
+  messages.clear();
+  if (!claim) { words.value = ""; draft(); }
+  told = { up_to: 0, read: 0 };
+  return begin(claim);
 }
 
 async function renew() {
   try {
-    outgoing.open(await session(), { onTrouble: setTrouble, onNoSession: renew });
+    outgoing.open(await link.session(), { onTrouble: setTrouble, onNoSession: renew });
   } catch {
     /* the next attempt asks again */
   }
@@ -77,30 +100,29 @@ const stream = new Stream(messages.newestId, {
 function arrived(message, old) {
   if (message.client_id) outgoing.settled(message.client_id);
   if (!messages.put(message) || old) return;
-  if (document.hidden && message.author !== "customer") unread += 1;
+  receipt();
   refresh();
   scroll.follow(message.author !== "customer");
-  receipt();
 }
 
-// What the screen shows is told to the service: the person who wrote it sees "delivered".
+// What has come, and what the customer has seen, is told to the service: the person who wrote it
+// reads "delivered" and "read".
 function receipt() {
   const newest = messages.newestId();
-  if (newest <= receipted || document.hidden) return;
-  receipted = newest;
-  fetch("/chat/receipts", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ up_to: newest }),
-    keepalive: true,
-  }).catch(() => { receipted = 0; });
+  if (host.visible() && newest > seen) shelf.set("seen", (seen = newest));
+  const read = host.visible() ? newest : told.read;
+  if (newest <= told.up_to && read <= told.read) return;
+  told = { up_to: newest, read };
+  call("/chat/receipts", { body: told, keepalive: true }).catch(() => { told = { up_to: 0, read: 0 }; });
 }
 
 function refresh() {
   const empty = messages.count() === 0;
   $("welcome").hidden = !empty;
   $("chips").hidden = empty || current.holder === "agent";
+  const unread = messages.theirsAfter(seen ?? Infinity);
   document.title = unread ? say("unread", { count: unread, title }) : title;
+  host.tell("unread", { count: unread });
   const offered = messages.choices();
   $("choices").hidden = offered.length === 0;
   $("choices").replaceChildren(...offered.map((choice) => {
@@ -114,6 +136,7 @@ function refresh() {
 
 function showState(state) {
   current = state;
+  messages.progress(state);
   const before = $("typing").hidden;
   $("typing").hidden = !state.typing;
   if (before && state.typing) scroll.follow(false);
@@ -133,7 +156,7 @@ function showStatus() {
 
 function statusText(look) {
   if (!navigator.onLine) return say("no_network");
-  if (look === "down") return say(receipted || messages.count() ? "reconnecting" : "connecting");
+  if (look === "down") return say(messages.count() ? "reconnecting" : "connecting");
   if (look === "agent") return current.agent ? say("agent", { name: current.agent }) : say("agent_nameless");
   if (look === "waiting" && current.place) {
     const soon = current.contact_by && new Date(current.contact_by);
@@ -201,16 +224,27 @@ $("older").addEventListener("click", async () => {
     $("older").disabled = false;
   }
 });
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  unread = 0;
-  refresh();
+function looked() {
+  if (!host.visible()) return;
   receipt();
-});
+  refresh();
+}
+document.addEventListener("visibilitychange", looked);
 addEventListener("online", () => { showStatus(); outgoing.flush(); });
 addEventListener("offline", () => { showStatus(); outgoing.flush(); });
-addEventListener("pagehide", () => stream.source?.close());
+addEventListener("pagehide", () => stream.hangUp());
 
-words.value = shelf.get("draft") || "";
-draft();
-begin();
+host.listen({
+  begin: (claim) => {
+    words.value = shelf.get("draft") || "";
+    draft();
+    return begin(claim);
+  },
+  become,
+  shown: () => {
+    looked();
+    scroll.toEnd();
+    // A phone's keyboard would hide half of the talk.
+    (matchMedia("(pointer: fine)").matches ? words : $("title")).focus();
+  },
+});

@@ -1,11 +1,15 @@
 // The list of messages. Texts of people reach the page by textContent only.
 
+import { from } from "./link.js";
 import { dayOf, dayTitle, say, timeOf } from "./words.js";
 
 const list = document.getElementById("messages");
 const byId = new Map(); // the record's id → element
 const byClient = new Map(); // the page's own id → element
+const CAME = ["sent", "delivered", "read"];
 const TOGETHER = 3 * 60 * 1000;
+
+let known = { delivered: 0, read: 0 };
 
 export const count = () => list.querySelectorAll("li.message").length;
 export const has = (id) => byId.has(id);
@@ -21,7 +25,7 @@ export function put(message) {
   item.data = message;
   byId.set(message.id, item);
   if (message.client_id) byClient.set(message.client_id, item);
-  if (message.author === "customer") setState(item, "sent");
+  if (message.author === "customer") setState(item, came(message.id));
   place(item, message.id);
   tidy();
   return !own;
@@ -49,7 +53,7 @@ export function confirm(clientId, id) {
   item.dataset.id = id;
   item.data.id = id;
   byId.set(id, item);
-  setState(item, "sent");
+  setState(item, came(id));
   place(item, id);
   tidy();
 }
@@ -58,6 +62,27 @@ export function drop(clientId) {
   byClient.get(clientId)?.remove();
   byClient.delete(clientId);
   tidy();
+}
+
+// How far the customer's words have come, as the newest ids that were delivered and read.
+export function progress(reached) {
+  known = reached;
+  for (const [id, item] of byId) {
+    if (item.data.author === "customer" && item.dataset.state !== came(id)) setState(item, came(id));
+  }
+  tidy();
+}
+
+const came = (id) => (id <= known.read ? "read" : id <= known.delivered ? "delivered" : "sent");
+
+// Messages of ours after the one with this id.
+export const theirsAfter = (id) => [...byId].filter(([n, item]) => n > id && item.data.author !== "customer").length;
+
+export function clear() {
+  list.replaceChildren();
+  byId.clear();
+  byClient.clear();
+  known = { delivered: 0, read: 0 };
 }
 
 // The buttons offered since the customer last spoke.
@@ -136,23 +161,23 @@ function fileCard(file) {
   }
   const tag = { photo: "img", voice: "audio", video: "video" }[file.kind];
   const link = element("a");
-  link.href = file.address;
   link.target = "_blank";
   link.rel = "noopener";
   if (tag === "audio" || tag === "video") {
     const player = element(tag);
-    player.src = file.address;
+    from(file.address, (place) => { player.src = place; });
     player.controls = true;
     player.preload = tag === "video" ? "metadata" : "none";
     player.setAttribute("aria-label", name);
     card.append(player);
   } else if (tag === "img") {
     const image = element("img");
-    image.src = file.address;
+    from(file.address, (place) => { image.src = link.href = place; });
     image.alt = name;
     link.append(image);
     card.append(link);
   } else {
+    from(file.address, (place) => { link.href = place; });
     link.textContent = name;
     link.download = file.name;
     card.append(link);
@@ -162,10 +187,12 @@ function fileCard(file) {
 
 function setState(item, state, reason, actions = []) {
   item.dataset.state = state;
+  item.classList.toggle("came", CAME.includes(state));
   const meta = item.querySelector(".meta");
   meta.querySelectorAll(".state, button").forEach((old) => old.remove());
   const label = element("span", "state");
   label.textContent = reason || say(state);
+  if (state !== "failed") label.setAttribute("aria-live", "off"); // not each step is worth saying
   meta.append(label);
   for (const [title, act] of actions) {
     const button = element("button");
@@ -176,12 +203,12 @@ function setState(item, state, reason, actions = []) {
   }
 }
 
-// Days, groups of one author, and which of the sent messages says so. A day's line that is right
+// Days, groups of one author, and which messages say how far they have come. A day's line that is right
 // already stays as it is, else a screen reader would say it again.
 function tidy() {
   const kept = new Set();
   let before = null;
-  let mine = null;
+  const last = new Map(); // of each state the newest message, which shows it
   for (const item of [...list.querySelectorAll("li.message")]) {
     const at = new Date(item.data.at);
     const day = dayOf(at);
@@ -192,10 +219,10 @@ function tidy() {
     item.classList.toggle("joins", joins);
     before?.classList.toggle("goes-on", joins);
     item.classList.remove("goes-on", "last-mine");
-    if (item.dataset.state === "sent") mine = item;
+    if (CAME.includes(item.dataset.state)) last.set(item.dataset.state, item);
     before = item;
   }
-  mine?.classList.add("last-mine");
+  for (const item of last.values()) item.classList.add("last-mine");
   for (const line of list.querySelectorAll("li.day")) if (!kept.has(line)) line.remove();
 }
 

@@ -1,6 +1,7 @@
 // What the customer wrote and the service has not confirmed. It is kept on this device and sent
 // one by one, in order, under the same id until the service has it: sending twice changes nothing.
 
+import { call } from "./link.js";
 import { config, say, shelf } from "./words.js";
 import * as messages from "./messages.js";
 
@@ -13,7 +14,18 @@ let fails = 0;
 let report = () => {};
 let renew = async () => {};
 
-export const waiting = () => queue.length > 0;
+// Nothing is on its way any more; what was refused waits for the customer.
+export async function sent() {
+  while (queue.some((entry) => !entry.refused)) await new Promise((go) => setTimeout(go, 200));
+}
+
+// Somebody else sits here now: nothing of the former one is kept.
+export function close() {
+  clearTimeout(timer);
+  queue = [];
+  owner = "";
+  shelf.set("unsent", null);
+}
 
 // Take up what an earlier page could not send. `onTrouble(true|false)` tells whether we get through.
 export function open(visitor, { onTrouble, onNoSession }) {
@@ -66,10 +78,8 @@ async function deliver(entry) {
   messages.mark(entry.id, "sending");
   let response;
   try {
-    response = await fetch("/chat/messages", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ id: entry.id, text: entry.text }),
+    response = await call("/chat/messages", {
+      body: { id: entry.id, text: entry.text },
       signal: AbortSignal.timeout(12000),
     });
   } catch {

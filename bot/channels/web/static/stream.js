@@ -1,6 +1,10 @@
 // The live connection: resumes after the newest message we have, notices a dead line, never gives up.
+// Read by hand: the browser's EventSource sends no header, and a token has no place in an address.
 
-const SILENCE = 40000;
+import { call } from "./link.js";
+
+const SILENCE = 40000; // the service gives a sign of life each 15 s
+const OPENING = 8000; // and greets at once: a line into a dying service may never be answered
 const WAITS = [0.5, 1, 2, 4, 8];
 
 export class Stream {
@@ -9,56 +13,90 @@ export class Stream {
     this.after = after;
     this.on = on;
     this.fails = 0;
-    this.source = null;
-    addEventListener("online", () => this.open());
-    addEventListener("offline", () => this.lost());
-    addEventListener("pageshow", (event) => event.persisted && this.open());
+    this.line = null; // the AbortController of the present connection
+    this.wanted = false;
+    addEventListener("online", () => this.wanted && this.open());
+    addEventListener("offline", () => this.wanted && this.lost());
+    addEventListener("pageshow", (event) => event.persisted && this.wanted && this.open());
     document.addEventListener("visibilitychange", () => {
-      if (!document.hidden && this.source?.readyState !== EventSource.OPEN) this.open();
+      if (!document.hidden && this.wanted && !this.line) this.open();
     });
   }
 
-  open() {
+  close() {
+    this.wanted = false;
+    this.hangUp();
+  }
+
+  hangUp() {
     clearTimeout(this.timer);
-    this.source?.close();
-    const source = new EventSource(`/chat/events?after=${this.after()}`);
-    this.source = source;
-    const alive = () => this.alive(source);
-    source.addEventListener("hello", () => {
+    clearTimeout(this.watch);
+    this.line?.abort();
+    this.line = null;
+  }
+
+  async open() {
+    this.hangUp();
+    this.wanted = true;
+    const line = new AbortController();
+    this.line = line;
+    this.alive(line, OPENING);
+    try {
+      const response = await call("/chat/events", {
+        headers: { "Last-Event-ID": String(this.after()) },
+        signal: line.signal,
+      });
+      if (!response.ok) throw new Error(`events ${response.status}`);
+      for await (const [name, data] of events(response.body)) {
+        if (line !== this.line) return;
+        this.alive(line);
+        this.take(name, data);
+      }
+    } catch {
+      /* the same as an end */
+    }
+    if (line === this.line) this.lost();
+  }
+
+  take(name, data) {
+    if (name === "hello") {
       this.fails = 0;
       this.on.up();
-      alive();
-    });
-    source.addEventListener("beat", alive);
-    source.addEventListener("message", (event) => {
-      alive();
-      this.on.message(JSON.parse(event.data));
-    });
-    source.addEventListener("state", (event) => {
-      alive();
-      this.on.state(JSON.parse(event.data));
-    });
-    source.addEventListener("error", () => source === this.source && this.lost());
-    this.alive(source);
+    }
+    if (name === "message") this.on.message(JSON.parse(data));
+    if (name === "state") this.on.state(JSON.parse(data));
   }
 
-  alive(source) {
+  alive(line, patience = SILENCE) {
     clearTimeout(this.watch);
-    this.watch = setTimeout(() => source === this.source && this.lost(), SILENCE);
+    this.watch = setTimeout(() => line === this.line && this.lost(), patience);
   }
 
-  // The browser's own reconnection stops for good at an error status: ours does not.
   lost() {
-    this.source?.close();
+    this.hangUp();
     this.on.down();
-    clearTimeout(this.timer);
-    clearTimeout(this.watch);
     if (!navigator.onLine) return;
     const wait = WAITS[Math.min(this.fails, WAITS.length - 1)] * (0.75 + Math.random() / 2);
     this.fails += 1;
     this.timer = setTimeout(async () => {
       if (this.fails > 1) await this.on.noSession();
-      this.open();
+      if (this.wanted) this.open();
     }, wait * 1000);
+  }
+}
+
+// [name, data] of each event: ours have one line of data and end their lines with \n.
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split("\n\n");
+    rest = blocks.pop();
+    for (const block of blocks) {
+      const name = /^event: (.*)$/m.exec(block)?.[1];
+      if (name) yield [name, /^data: (.*)$/m.exec(block)?.[1]];
+    }
   }
 }

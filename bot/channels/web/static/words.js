@@ -26,21 +26,36 @@ export function dayTitle(date) {
   return dayName.format(date);
 }
 
-// Storage may be switched off (private windows): the page then only forgets across reloads.
+// What is kept on this device. Browsers that block third parties' cookies deny a frame its storage as
+// well: then the website around us keeps it, and if that cannot either, the page as long as it lives.
+const memory = new Map();
+const named = (name) => ["courier", config.site, name].filter(Boolean).join(".");
+let keep = () => {};
+let own = null;
+try {
+  own = localStorage;
+} catch {
+  /* denied */
+}
+
 export const shelf = {
   get(name) {
-    try {
-      return JSON.parse(localStorage.getItem(`courier.${name}`));
-    } catch {
-      return null;
-    }
+    return JSON.parse(own?.getItem(named(name)) ?? "null") ?? memory.get(name) ?? null;
   },
   set(name, value) {
+    memory.set(name, value);
+    keep(name, value);
     try {
-      if (value === null) localStorage.removeItem(`courier.${name}`);
-      else localStorage.setItem(`courier.${name}`, JSON.stringify(value));
+      if (value === null) own?.removeItem(named(name));
+      else own?.setItem(named(name), JSON.stringify(value));
     } catch {
-      /* nothing to be done */
+      /* full: the memory has it */
     }
+  },
+  // The website's help: what it has `kept`, and how it is asked to keep more.
+  lend(kept, ask) {
+    if (own) return;
+    for (const [name, value] of Object.entries(kept)) memory.set(name, value);
+    keep = ask;
   },
 };
