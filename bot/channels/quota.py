@@ -1,4 +1,5 @@
-"""Channels that may send only so much after each of the customer's messages (WeChat: 5 in 48 h).
+"""Channels that may send only so much after each of the customer's messages (WeChat: 5 in 48 h,
+3 in a minute after a click on the menu; ``conversations/allowance.py`` counts).
 
 The bot leaves one send to the agent. When more waits than may be sent, messages leave together as
 long as they fit in one; what is left waits for the customer's next message, or is given up
@@ -14,15 +15,26 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from bot.channels.degrade import fits, numbered
+from conversations import allowance
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Delivery, Kind, Message, Outbox
+from conversations.models import (
+    Author,
+    Conversation,
+    Delivery,
+    Kind,
+    Message,
+    Outbox,
+    Undelivered,
+)
 from conversations.schemas import Capabilities
 from store import clock
 
 KEEP = timedelta(hours=48)
 WAITS = "waits for the customer's next message"
 RESERVE = 1
+PROMISE = "promise:"
+"""The key of a message about a promise begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +54,30 @@ def load(
     session: Session, row: Outbox, message: Message, can: Capabilities, leased_until: datetime
 ) -> Load | None:
     """What a claimed row takes along, claimed with it; ``None`` for a channel without a quota."""
-    if can.reply_quota is None:
+    meter = allowance.meter(session, row.conversation_id, can, queued=False)
+    if meter is None:
         return None
-    heard, _ = record.last_heard(session, row.conversation_id)
+    heard = _heard(session, row.conversation_id)
     behind = record.waiting_behind(session, row)
     people = Author.AGENT in {message.author, *(written.author for _, written in behind)}
-    used = record.sent_since_customer_wrote(session, row.conversation_id, queued=False)
-    room = can.reply_quota - used - (0 if people else RESERVE)
-    alone = row.parts_sent or _perhaps_sent(row, claims=1) or can.buttons or _is_file(message)
+    room = meter.left - (0 if people else RESERVE)
+    alone = row.parts_sent or _perhaps_sent(row, claims=1) or can.buttons or is_file(message)
     if alone or room <= 0 or 1 + len(behind) <= room:
         return Load(room, heard, message.text)
-    text, along = _words(message), []
+    text, along = words(message), []
     for other, written in behind:
-        longer = f"{text}\n\n{_words(written)}"
-        if other.parts_sent or _perhaps_sent(other) or _is_file(written) or not fits(longer, can):
+        longer = together(text, words(written))
+        if other.parts_sent or _perhaps_sent(other) or is_file(written) or not fits(longer, can):
             break
-        # Claimed too: should this worker die, each of them may have been said.
-        other.leased_until, other.attempts = leased_until, other.attempts + 1
+        seize(other, leased_until)
         text = longer
         along.append(other)
     return Load(room, heard, text if along else message.text, tuple(along))
+
+
+def seize(row: Outbox, leased_until: datetime) -> None:
+    """Claim a row that leaves with another: should this worker die, it may have been said."""
+    row.leased_until, row.attempts, row.last_error = leased_until, row.attempts + 1, None
 
 
 def park(session: Session, row: Outbox, heard: int) -> bool:
@@ -72,7 +88,7 @@ def park(session: Session, row: Outbox, heard: int) -> bool:
     until = row.created_at + KEEP
     if clock.now() >= until:
         return False
-    written = record.last_heard(session, row.conversation_id)[0] != heard
+    written = _heard(session, row.conversation_id) != heard
     session.execute(
         update(Outbox)
         .where(Outbox.conversation_id == row.conversation_id, Outbox.due_at.is_not(None))
@@ -81,9 +97,30 @@ def park(session: Session, row: Outbox, heard: int) -> bool:
             leased_until=None,
             attempts=0,
             last_error=None if written else WAITS,
+            reason=None if written else Undelivered.WAITS,
         )
     )
     return True
+
+
+def nudge(session: Session, row: Outbox) -> Message | None:
+    """The message whose waiting the customer should be told of, noted as told; once per wait, and
+    only for an agent's words or a promise's."""
+    waiting = [
+        (other, message)
+        for other, message in [
+            (row, session.get_one(Message, row.message_id)),
+            *record.waiting_behind(session, row),
+        ]
+        if other.last_error == WAITS
+    ]
+    if any(other.nudged_at for other, _ in waiting):
+        return None
+    for other, message in waiting:
+        if message.author == Author.AGENT or other.key.startswith(PROMISE):
+            other.nudged_at = clock.now()
+            return message
+    return None
 
 
 def parked(session: Session, conversation_id: int) -> bool:
@@ -98,8 +135,9 @@ def parked(session: Session, conversation_id: int) -> bool:
 
 
 def resume(session: Session, conversation_id: int) -> None:
-    """The customer wrote: what waited for it falls due."""
-    _fall_due(session, record.of_same_customer(conversation_id))
+    """The customer wrote: what waited for it falls due, or may leave as the answer to that."""
+    held = session.get_one(Conversation, conversation_id).held_until
+    _fall_due(session, record.of_same_customer(conversation_id), held)
 
 
 def let_agents_through(session: Session) -> None:
@@ -117,15 +155,18 @@ def let_agents_through(session: Session) -> None:
     )
 
 
-def _fall_due(session: Session, chosen: Select[int]) -> None:
+def _fall_due(session: Session, chosen: Select[int], held: datetime | None = None) -> None:
     session.execute(
         update(Outbox)
         .where(
             Outbox.conversation_id.in_(chosen),
             Outbox.state == Delivery.QUEUED,
             Outbox.last_error == WAITS,
+            Outbox.leased_until.is_(None),
         )
-        .values(due_at=clock.now(), attempts=0, last_error=None),
+        .values(
+            due_at=max(clock.now(), held or clock.now()), attempts=0, last_error=None, reason=None
+        ),
         execution_options={"synchronize_session": False},
     )
 
@@ -135,11 +176,22 @@ def _perhaps_sent(row: Outbox, claims: int = 0) -> bool:
     return row.attempts > claims and not row.last_error
 
 
-def _is_file(message: Message) -> bool:
+def _heard(session: Session, conversation_id: int) -> int:
+    """The id of the customer's last message, 0 before the first."""
+    return max((message.id for message in record.last_heard(session, conversation_id)), default=0)
+
+
+def is_file(message: Message) -> bool:
     """A file leaves by itself."""
     return message.kind != Kind.TEXT
 
 
-def _words(message: Message) -> str:
+def together(*texts: str) -> str:
+    """Messages that leave as one."""
+    return "\n\n".join(texts)
+
+
+def words(message: Message) -> str:
+    """A message where its choices are words already."""
     buttons = conversations.buttons_of(message)
     return numbered(message.text, buttons) if buttons else message.text

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 import string
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -34,7 +35,8 @@ def genuine(given: str, *words: str) -> bool:
 
 
 class SafeMode:
-    """Opens messages for one app id: AES-256-CBC over random(16) + length(4) + message + app id."""
+    """Opens and seals messages for one app id: AES-256-CBC over random(16) + length(4) + message +
+    app id."""
 
     def __init__(self, aes_key: str, appid: str) -> None:
         """SettingsError for a key that is not 43 characters of base64."""
@@ -62,3 +64,11 @@ class SafeMode:
         if not hmac.compare_digest(inner[end:], self._appid):
             raise Invalid("meant for another app id")
         return inner[4:end]
+
+    def seal(self, message: bytes) -> str:
+        """A message hidden as the platform hides its own."""
+        inner = secrets.token_bytes(_RANDOM) + len(message).to_bytes(4) + message + self._appid
+        fill = _BLOCK - len(inner) % _BLOCK
+        machine = Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16])).encryptor()
+        hidden = machine.update(inner + bytes([fill]) * fill) + machine.finalize()
+        return base64.b64encode(hidden).decode()
