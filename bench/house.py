@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +39,13 @@ class Memory:
 
 
 @contextmanager
-def house(console: Console) -> Iterator[House]:
+def house(
+    console: Console, variables: Callable[[str], Mapping[str, str]] = lambda _: {}
+) -> Iterator[House]:
     """Service and Rasa, answering, on free ports in a temporary folder that is removed at the end.
 
     The trained model is the installation's own, so nothing is trained that was trained before.
+    ``variables`` gives more settings for it, from its own address.
     """
     with tempfile.TemporaryDirectory(prefix="courier-bench-") as folder:
         port, rasa_port = free_ports(2)
@@ -54,8 +57,23 @@ def house(console: Console) -> Iterator[House]:
             }
         )
         _bring_model(settings.load(), home, console)
-        with up.running(home, console) as children:
+        with _variables(variables(home.service_url)), up.running(home, console) as children:
             yield House(home, children)
+
+
+@contextmanager
+def _variables(given: Mapping[str, str]) -> Iterator[None]:
+    """Put into the environment that the processes get, and taken out again."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def free_ports(count: int) -> list[int]:

@@ -34,6 +34,7 @@ class Options:
 Bench = Callable[[Options], list[Figure]]
 
 BENCHES: dict[str, str] = {
+    "channels": "conversations on three channels while platforms fail and the service is killed",
     "turn": "whole turns, from a message accepted to its answer stored, and memory",
 }
 

@@ -33,6 +33,8 @@ from bot.channels.web.channel import WebChannel
 from bot.channels.web.page import accepted_language
 from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
+from bot.channels.wechat.passive import PassiveReplies
+from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
 from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
@@ -132,8 +134,16 @@ def assemble(settings: Settings) -> Service:
         )  # fmt: skip
     outbox = OutboxLoop(database, live, channels, files)
     if settings.wechat:
-        labels = texts.room("zh", "wechat")
-        channels.add(WeChatChannel(settings.wechat, inbox.accept, outbox.resume, labels))
+        channels.add(
+            WeChatChannel(
+                settings.wechat,
+                inbox.accept,
+                outbox.resume,
+                texts.room("zh", "wechat"),
+                replies=PassiveReplies(database, live, texts),
+                policy=policies.load(POLICIES / "wechat.yml", WeChatPolicy),
+            )
+        )
     if settings.wecom:
         labels = texts.room("zh", "wecom")
         channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))

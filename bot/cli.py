@@ -65,11 +65,14 @@ def _serve(arguments: list[str]) -> int:
 
 
 def _channels(arguments: list[str]) -> int:
-    parser = parser_for("channels", "whether the channels outside are set up")
-    parser.add_argument("what", choices=["check"])
-    parser.parse_args(arguments)
+    parser = parser_for("channels", "whether the channels outside are set up; WeChat's menu")
+    parser.add_argument("what", choices=["check", "menu"])
+    parser.add_argument("--dry-run", action="store_true", help="menu: show the difference only")
+    options = parser.parse_args(arguments)
     import asyncio
 
+    if options.what == "menu":
+        return _menu(options.dry_run)
     from bot.channels.http import account as http
     from bot.channels.telegram.check import check as telegram
     from bot.channels.wechat.check import check as wechat
@@ -87,6 +90,22 @@ def _channels(arguments: list[str]) -> int:
     found = asyncio.run(check())
     print(*(sentence for _, sentence in found), sep="\n")
     return 0 if all(works for works, _ in found) else 1
+
+
+def _menu(dry_run: bool) -> int:
+    import asyncio
+
+    from bot.channels.wechat import menu
+    from bot.channels.wechat.policy import WeChatPolicy
+    from store import policies
+    from store.errors import SettingsError
+
+    account = configuration.load().wechat
+    if account is None:
+        raise SettingsError("WeChat is off: set COURIER_WECHAT_APPID, _SECRET and _TOKEN first.")
+    policy = policies.load(ROOT / "policies" / "wechat.yml", WeChatPolicy)
+    print(asyncio.run(menu.set_up(account, policy, dry_run=dry_run)))
+    return 0
 
 
 def _train(arguments: list[str]) -> int:

@@ -99,11 +99,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
     ``_DESK``, ``_DESK_LANGUAGE``; for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``,
-    ``_AES_KEY``, ``_API``; for WeCom ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``,
-    ``_KFID``, ``_SERVICER``, ``_API``; for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own
-    app ``_HTTP_SECRET_<ACCOUNT>``; for sources of scans see docs/sources.md; for the depot
-    ``_DEPOT_URL``, ``_DEPOT_SECRET``; ``_PUBLIC_URL`` for links that leave the house. SettingsError
-    says in one sentence what is wrong."""
+    ``_AES_KEY``, ``_CUSTOM_SEND``, ``_PASSIVE``, ``_TEMPLATE``, ``_API``; for WeCom
+    ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``;
+    for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own app ``_HTTP_SECRET_<ACCOUNT>``; for
+    sources of scans see docs/sources.md; for the depot ``_DEPOT_URL``, ``_DEPOT_SECRET``;
+    ``_PUBLIC_URL`` for links that leave the house. SettingsError says in one sentence what is
+    wrong."""
     given = os.environ if environment is None else environment
 
     def get(name: str, default: str) -> str:

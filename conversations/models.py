@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
@@ -76,6 +76,9 @@ class Conversation(Base):
     anger: Mapped[int] = mapped_column(default=0)
     bot_knows: Mapped[int] = mapped_column(default=0)
     """The last message that Rasa has seen; what people said after it is told to Rasa later."""
+    held_until: Mapped[datetime | None]
+    """Until then what is written to the customer may leave as the answer to his own request, if his
+    channel knows that; nothing else sends it before."""
     created_at: Mapped[datetime]
     last_message_at: Mapped[datetime]
 
@@ -104,6 +107,13 @@ class Inbox(Due, Base):
     __table_args__ = (
         UniqueConstraint("channel", "account", "outside_id"),
         Index("ix_inbox_conversation_id_id", "conversation_id", "id"),
+        Index(
+            "ix_inbox_given_up",
+            "due_at",  # null in all of them: SQLite would take the index of due_at alone
+            "id",
+            sqlite_where=text("due_at IS NULL AND handled_at IS NULL"),
+            postgresql_where=text("due_at IS NULL AND handled_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -117,18 +127,48 @@ class Inbox(Due, Base):
 
 
 class Delivery(StrEnum):
+    """``dropped`` failed too, and a supervisor gave it up for good."""
+
     QUEUED = "queued"
     SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
     FAILED = "failed"
+    DROPPED = "dropped"
+
+
+class Undelivered(StrEnum):
+    """Why a message is not with the customer: the desk says each in a sentence."""
+
+    WAITS = "waits"
+    """for the customer's next message: the channel lets us say no more before"""
+    LATER = "later"
+    """the platform was busy or out of reach; it is tried again"""
+    REFUSED = "refused"
+    """blocked, gone, or nothing this channel takes"""
+    UNKNOWN = "unknown"
+    """the answer to the send was lost: it may have arrived"""
+    TRIED = "tried"
+    """tried as often as is sensible"""
+    EXPIRED = "expired"
+    """the customer did not write for too long"""
+    OFF = "off"
+    """the channel is not switched on"""
 
 
 class Outbox(Due, Base):
     """A message on its way to a customer. ``key`` makes writing it twice impossible."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_conversation_id_id", "conversation_id", "id"),)
+    __table_args__ = (
+        Index("ix_outbox_conversation_id_id", "conversation_id", "id"),
+        Index(
+            "ix_outbox_failed",
+            "id",
+            sqlite_where=text("state = 'failed'"),
+            postgresql_where=text("state = 'failed'"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(128), unique=True)
@@ -137,6 +177,9 @@ class Outbox(Due, Base):
     state: Mapped[Delivery] = mapped_column(String(12), default=Delivery.QUEUED)
     parts_sent: Mapped[int] = mapped_column(default=0)
     outside_ids: Mapped[list[Any]] = mapped_column(default=list)
+    reason: Mapped[Undelivered | None] = mapped_column(String(8))
+    nudged_at: Mapped[datetime | None]
+    """When the customer was told that this waits for his next message."""
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
 

@@ -4,9 +4,8 @@ spends more on building such a statement than SQLite on answering it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from conversations.models import (
@@ -212,13 +211,6 @@ def files_named(session: Session, hashes: Sequence[str]) -> set[str]:
     return {sha256 for sha256 in session.scalars(found) if sha256}
 
 
-def dead_letters(session: Session, limit: int = 100) -> Sequence[Outbox]:
-    """Messages that were given up, newest first."""
-    return session.scalars(
-        select(Outbox).where(Outbox.state == "failed").order_by(Outbox.id.desc()).limit(limit)
-    ).all()
-
-
 def having_tokens(
     session: Session, wanted: Sequence[str], *, before: int | None, limit: int
 ) -> Sequence[Message]:
@@ -237,42 +229,57 @@ def having_tokens(
     ).all()
 
 
-def sent_since_customer_wrote(
-    session: Session, conversation_id: int, *, queued: bool = True
-) -> int:
-    """Sends to the customer since his last message in any episode: what a reply quota counts.
+def sent_since(session: Session, heard: Message, *, queued: bool = True) -> int:
+    """Sends to the customer since his message ``heard``, in any episode: what a quota counts.
 
     A message that left together with an earlier one counts nothing, one that left in parts counts
     them all. ``queued`` adds those that are still to be sent.
     """
-    mine = of_same_customer(conversation_id)
-    last_id, last_at = last_heard(session, conversation_id)
-    since: list[ColumnElement[bool]] = [Outbox.message_id > last_id]
-    if last_at is not None:  # what waited for his message was written before it
-        since.append(Outbox.sent_at > last_at)
+    mine = of_same_customer(heard.conversation_id)
+    # What waited for his message was written before it.
+    since = or_(Outbox.message_id > heard.id, Outbox.sent_at > heard.created_at)
     waiting = and_(Outbox.state == Delivery.QUEUED, Outbox.parts_sent == 0)
     sends = case((waiting, int(queued)), else_=Outbox.parts_sent)
     return (
-        session.scalar(select(func.sum(sends)).where(Outbox.conversation_id.in_(mine), or_(*since)))
-        or 0
+        session.scalar(select(func.sum(sends)).where(Outbox.conversation_id.in_(mine), since)) or 0
     )
 
 
-def last_heard(session: Session, conversation_id: int) -> tuple[int, datetime | None]:
-    """The customer's last message in any episode: its id (0 before the first) and its time."""
-    last_id, last_at = session.execute(
-        select(func.max(Message.id), func.max(Message.created_at)).where(
+def last_heard(session: Session, conversation_id: int, limit: int = 1) -> Sequence[Message]:
+    """The customer's last messages in any episode, newest first."""
+    return session.scalars(
+        select(Message)
+        .where(
             Message.conversation_id.in_(of_same_customer(conversation_id)),
             Message.author == Author.CUSTOMER,
         )
-    ).one()
-    return last_id or 0, last_at
+        .order_by(Message.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def of_same_customer(conversation_id: int) -> Select[int]:
     """The ids of all episodes with the customer of this one."""
     customer_id = select(Conversation.customer_id).where(Conversation.id == conversation_id)
     return select(Conversation.id).where(Conversation.customer_id == customer_id.scalar_subquery())
+
+
+Unsent = Sequence[tuple[Outbox, Message]]
+
+
+def unsent(session: Session, conversation_id: int) -> Unsent:
+    """Everything that is still to be sent to this customer, in order; held by this transaction."""
+    rows = session.execute(
+        select(Outbox, Message)
+        .join(Message, Message.id == Outbox.message_id)
+        .where(
+            Outbox.conversation_id.in_(of_same_customer(conversation_id)),
+            Outbox.due_at.is_not(None),
+        )
+        .order_by(Outbox.id)
+        .with_for_update(of=Outbox)
+    )
+    return [(row, message) for row, message in rows]
 
 
 def waiting_behind(session: Session, row: Outbox) -> Sequence[tuple[Outbox, Message]]:

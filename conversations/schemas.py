@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from conversations.models import FileKind, Kind
 
@@ -59,11 +59,20 @@ class Attached:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a channel with a quota lets us say after something the customer did."""
+
+    count: int
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """A customer's message, whatever channel it came by. ``outside_id`` is the channel's own.
 
     ``label`` is how ``text`` begins where that stands for the files alone ("[photo]"): left out
-    where the files themselves are shown.
+    where the files themselves are shown. ``allows`` where it is less than the channel's own quota.
+    ``hold``: so long the answer may leave as the answer to the request that brought the message.
     """
 
     channel: str
@@ -77,6 +86,8 @@ class Inbound:
     sent_at: datetime | None = None
     attachments: tuple[Reference, ...] = ()
     label: str = ""
+    allows: Allowance | None = None
+    hold: timedelta | None = None
 
 
 def without_label(text: str, label: str) -> str:
@@ -129,7 +140,12 @@ class Capabilities:
     files: Mapping[str, int] = field(default_factory=dict)
     """Media types that may be sent (``*`` for any other) with the largest size in bytes."""
     reply_quota: int | None = None
-    """Messages that may be sent after each customer message; ``None``: as many as one likes."""
+    """Messages that may be sent after each customer message; ``None``: as many as one likes,
+    0: only as the answer to a request of his."""
+    reply_within: timedelta = timedelta(hours=48)
+    """How long after the customer's message the quota may be used."""
+    nudges: bool = False
+    """A customer can be told, beside the quota, that something waits for his words."""
     retry_unknown: bool = False
     """A send with unknown result may be repeated: the channel or its client drops the repeat."""
 
@@ -154,6 +170,9 @@ class Line:
     text: str
     at: datetime
     delivery: str | None = None
+    reason: str | None = None
+    """Why it is not with the customer (``Undelivered``)."""
+    nudged_at: datetime | None = None
     buttons: tuple[Button, ...] = ()
     attachments: tuple[Attached, ...] = ()
     label: str = ""

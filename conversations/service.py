@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from conversations import attachments, language, repository, search
+from conversations import allowance, attachments, language, repository, search
 from conversations.models import (
     Audience,
     Author,
@@ -48,13 +48,15 @@ def receive(
     text = words(inbound.text, needed=not inbound.attachments)
     conversation = open_conversation(session, inbound)
     conversation.language = language.of(text, conversation.language)
+    if inbound.hold:
+        conversation.held_until = clock.now() + inbound.hold
     message = append(
         session,
         conversation,
         Author.CUSTOMER,
         text,
         kind=attachments.kind_of(inbound.attachments, inbound.kind),
-        payload={"label": inbound.label} if inbound.label else {},
+        payload=_payload(inbound),
     )
     attachments.attach(session, message, inbound.attachments)
     at = clock.now()
@@ -73,6 +75,12 @@ def receive(
     session.add(row)
     session.flush()
     return row, True
+
+
+def _payload(inbound: Inbound) -> dict[str, object]:
+    """What a customer's message keeps beside its words."""
+    found: dict[str, object] = {"label": inbound.label} if inbound.label else {}
+    return found | (allowance.kept(inbound.allows) if inbound.allows else {})
 
 
 def clean(text: str) -> str:
@@ -209,7 +217,7 @@ def post(
             conversation_id=conversation.id,
             message_id=message.id,
             created_at=at,
-            due_at=at,
+            due_at=max(at, conversation.held_until or at),
         )
     )
     return message
@@ -232,7 +240,9 @@ def lines(session: Session, messages: Sequence[Message], names: dict[int, str]) 
             audience=m.audience,
             text=m.text,
             at=m.created_at,
-            delivery=deliveries[m.id].state if m.id in deliveries else None,
+            delivery=row.state if (row := deliveries.get(m.id)) else None,
+            reason=row.reason if row else None,
+            nudged_at=row.nudged_at if row else None,
             buttons=buttons_of(m),
             attachments=attached.get(m.id, ()),
             label=m.payload.get("label", ""),

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from conversations import attachments
+from conversations import allowance, attachments
 from conversations import repository as record
 from conversations.models import Conversation, Kind
 from conversations.schemas import Capabilities
@@ -197,6 +197,7 @@ def build(
         else tickets.open_of_conversation(session, conversation.id)
     )
     waybill = request.waybill_no or (ticket.waybill_no if ticket else None)
+    meter = allowance.meter(session, conversation.id, can)
     return Packet(
         conversation=conversation.key,
         customer=customer.name,
@@ -224,7 +225,7 @@ def build(
             images=can.images,
             max_length=can.max_length,
             reply_quota=can.reply_quota,
-            replies_left=replies_left(session, conversation.id, can),
+            replies_left=meter.left if meter else None,
         ),
         earlier=[_episode(session, episode) for episode in earlier],
         transcript=_transcript(session, conversation),
@@ -249,13 +250,6 @@ def _transcript(session: Session, conversation: Conversation) -> list[Entry]:
         for m in messages
         if m.kind != Kind.EVENT
     ]
-
-
-def replies_left(session: Session, conversation_id: int, can: Capabilities) -> int | None:
-    """How many messages the channel still carries before the customer writes again."""
-    if can.reply_quota is None:
-        return None
-    return max(can.reply_quota - record.sent_since_customer_wrote(session, conversation_id), 0)
 
 
 def parcel_card(session: Session, waybill_no: str) -> Parcel:

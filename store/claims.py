@@ -1,6 +1,7 @@
 """Rows that fall due (inbox, outbox, promises): claimed once, by one worker, for a while.
 
 A claim is a lease. A worker that dies keeps nothing: after ``lease`` the row falls due again.
+``last_error`` is what the last attempt ended with: claimed before and without one, a worker died.
 ``due_at`` is null when nothing more is to be done with the row.
 """
 
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     exists,
     or_,
     select,
@@ -80,7 +82,12 @@ def _claiming(table: type[Any], in_order_of: str, dialect: str) -> Any:
     return (
         update(table)
         .where(table.id.in_(due))
-        .values(leased_until=bindparam("until", type_=Instant()), attempts=table.attempts + 1)
+        .values(
+            leased_until=bindparam("until", type_=Instant()),
+            attempts=table.attempts + 1,
+            # Still leased: nobody gave it back, so its error is of an attempt before the last.
+            last_error=case((table.leased_until.is_(None), table.last_error)),
+        )
         .returning(table)
     )
 

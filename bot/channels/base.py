@@ -17,7 +17,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
 from conversations import files
-from conversations.models import FileKind, Inbox
+from conversations.models import FileKind, Inbox, Undelivered
 from conversations.schemas import Button, Capabilities, Inbound
 from store.errors import CourierError
 
@@ -77,9 +77,11 @@ class Part:
 
 
 class SendFailed(CourierError):
-    """A send (or fetch) that did not succeed; which kind decides what happens next."""
+    """A send (or fetch) that did not succeed; which kind decides what happens next. ``reason`` is
+    what people are told once it is given up."""
 
     code = "send_failed"
+    reason = Undelivered.REFUSED
 
 
 class Unreachable(SendFailed):
@@ -89,6 +91,8 @@ class Unreachable(SendFailed):
 class TryLater(SendFailed):
     """Certainly not sent; ``after`` says how long the platform wants us to wait."""
 
+    reason = Undelivered.TRIED
+
     def __init__(self, message: str, after: timedelta | None = None) -> None:
         super().__init__(message)
         self.after = after
@@ -97,9 +101,13 @@ class TryLater(SendFailed):
 class NeedsCustomer(SendFailed):
     """Certainly not sent, and not before the customer writes again: the reply quota is spent."""
 
+    reason = Undelivered.EXPIRED
+
 
 class UnknownResult(SendFailed):
     """It may have arrived. Repeated only where the channel drops repeats itself."""
+
+    reason = Undelivered.UNKNOWN
 
 
 class Channel(Protocol):
@@ -117,6 +125,16 @@ class Channel(Protocol):
 
     async def send(self, part: Part) -> str | None:
         """Send one part; the platform's id for it, if it gives one. Raises a SendFailed."""
+        ...
+
+
+@runtime_checkable
+class Nudging(Protocol):
+    """A channel that can tell a customer, beside its quota, that something waits for his words."""
+
+    async def nudge(self, address: str, text: str) -> None:
+        """Tell him, if the company switched that on; ``text`` is what waits. Raises a SendFailed;
+        it is not tried again."""
         ...
 
 

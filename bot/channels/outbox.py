@@ -18,6 +18,7 @@ from bot.channels.base import (
     Channel,
     File,
     NeedsCustomer,
+    Nudging,
     Part,
     SendFailed,
     TryLater,
@@ -30,7 +31,15 @@ from bot.loops import Crew, Loop
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.files import UNKNOWN, Files
-from conversations.models import Customer, Delivery, FileKind, Kind, Message, Outbox
+from conversations.models import (
+    Customer,
+    Delivery,
+    FileKind,
+    Kind,
+    Message,
+    Outbox,
+    Undelivered,
+)
 from conversations.schemas import Button, Capabilities
 from store import clock
 from store.claims import backoff, claim, release, waits_behind
@@ -162,7 +171,9 @@ class OutboxLoop:
                 if len(parts) > 1:
                     await asyncio.to_thread(self._note_part, row.id, outside_ids)
         except (SendFailed, NotFound) as error:
-            await asyncio.to_thread(self._failed, envelope, error)
+            waits = await asyncio.to_thread(self._failed, envelope, error)
+            if waits is not None:
+                await self._nudge(envelope.customer, waits)
         except Exception as error:
             log.exception("outbox %s failed", row.id)
             await asyncio.to_thread(self._failed, envelope, UnknownResult(type(error).__name__))
@@ -203,11 +214,12 @@ class OutboxLoop:
             row = session.get_one(Outbox, envelope.row.id)
             row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
             # The platform may have said meanwhile that it did not arrive.
-            state = Delivery.FAILED if row.state == Delivery.FAILED else Delivery.SENT
-            at, error = clock.now(), row.last_error if state == Delivery.FAILED else None
+            lost = row.state == Delivery.FAILED
+            state = Delivery.FAILED if lost else Delivery.SENT
+            at, reason, error = clock.now(), row.reason, row.last_error
             for done in (row, *self._along(session, envelope)):
-                done.sent_at, done.state = at, state
-                release(done, retry_at=None, error=error)
+                done.sent_at, done.state, done.reason = at, state, reason if lost else None
+                release(done, retry_at=None, error=error if lost else None)
             self._live.after_commit(session, *self._topics(session, row))
 
     @staticmethod
@@ -221,7 +233,17 @@ class OutboxLoop:
             topics.append("outbox")
         return topics
 
-    def _failed(self, envelope: Envelope, error: SendFailed | NotFound) -> None:
+    async def _nudge(self, customer: Customer, message: Message) -> None:
+        """A courtesy, noted before it is done: at most once, and never in the way of a message."""
+        channel = self._channels.get(customer.channel)
+        if isinstance(channel, Nudging):
+            try:
+                await channel.nudge(customer.address, message.text)
+            except SendFailed as error:
+                log.info("a customer was not told what waits: %s", error)
+
+    def _failed(self, envelope: Envelope, error: SendFailed | NotFound) -> Message | None:
+        """Park, try later or give up; the message, if any, of whose waiting he should be told."""
         can = self._channels.capabilities(envelope.customer.channel)
         safe = isinstance(error, TryLater) or (
             isinstance(error, UnknownResult) and can.retry_unknown
@@ -230,16 +252,24 @@ class OutboxLoop:
             row = session.get_one(Outbox, envelope.row.id)
             along = self._along(session, envelope)
             heard = envelope.load.heard if envelope.load else 0
+            told = None
             if isinstance(error, NeedsCustomer) and quota.park(session, row, heard):
                 log.info("outbox %s %s", row.id, error)
+                session.refresh(row)
+                if can.nudges:
+                    told = quota.nudge(session, row)
             elif safe and row.attempts < MAX_ATTEMPTS:
                 wait = backoff(row.attempts, first=timedelta(seconds=1), most=timedelta(minutes=10))
                 if isinstance(error, TryLater) and error.after:
                     wait = max(wait, error.after)
+                at = clock.now() + wait
                 for held in (row, *along):
-                    release(held, retry_at=clock.now() + wait, error=str(error))
+                    held.reason = Undelivered.LATER
+                    release(held, retry_at=at, error=str(error))
             else:
                 for lost in (row, *along):
                     lost.state = Delivery.FAILED
+                    lost.reason = getattr(error, "reason", Undelivered.OFF)
                     release(lost, retry_at=None, error=str(error))
             self._live.after_commit(session, "queue", *self._topics(session, row))
+            return told

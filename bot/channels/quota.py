@@ -1,4 +1,5 @@
-"""Channels that may send only so much after each of the customer's messages (WeChat: 5 in 48 h).
+"""Channels that may send only so much after each of the customer's messages (WeChat: 5 in 48 h,
+3 in a minute after a click on the menu; ``conversations/allowance.py`` counts).
 
 The bot leaves one send to the agent. When more waits than may be sent, messages leave together as
 long as they fit in one; what is left waits for the customer's next message, or is given up
@@ -15,15 +16,26 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from bot.channels.degrade import fits, numbered
+from conversations import allowance
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Delivery, Kind, Message, Outbox
+from conversations.models import (
+    Author,
+    Conversation,
+    Delivery,
+    Kind,
+    Message,
+    Outbox,
+    Undelivered,
+)
 from conversations.schemas import Capabilities
 from store import clock
 
 KEEP = timedelta(hours=48)
 WAITS = "waits for the customer's next message"
 RESERVE = 1
+PROMISE = "promise:"
+"""The key of a message about a promise begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +55,31 @@ def load(
     session: Session, row: Outbox, message: Message, can: Capabilities, leased_until: datetime
 ) -> Load | None:
     """What a claimed row takes along, claimed with it; ``None`` for a channel without a quota."""
-    if can.reply_quota is None:
+    meter = allowance.meter(session, row.conversation_id, can, queued=False)
+    if meter is None:
         return None
-    heard, _ = record.last_heard(session, row.conversation_id)
+    heard = _heard(session, row.conversation_id)
     behind = record.waiting_behind(session, row)
     people = Author.AGENT in {message.author, *(written.author for _, written in behind)}
-    used = record.sent_since_customer_wrote(session, row.conversation_id, queued=False)
-    room = can.reply_quota - used - (0 if people else RESERVE)
+    room = meter.left - (0 if people else RESERVE)
     if row.attempts > 1:
         # A repeat is the very same message, or a channel that drops repeats would lose what is new.
-        along = [(other, written) for other, written in behind if other.attempts > 0]
+        along = [other for other in behind if other[0].attempts and other[0].due_at == row.due_at]
     elif row.parts_sent or _by_itself(message, can) or room <= 0 or 1 + len(behind) <= room:
         along = []
     else:
         along = list(_that_fit(message, behind, can))
     for other, _ in along:
-        # Claimed too: should this worker die, each of them may have been said.
-        other.leased_until, other.attempts = leased_until, other.attempts + 1
-    text = _together([message, *(written for _, written in along)]) if along else message.text
+        seize(other, leased_until)
+        other.due_at = row.due_at
+    said = (message, *(written for _, written in along))
+    text = together(*map(words, said)) if along else message.text
     return Load(room, heard, text, tuple(other for other, _ in along))
+
+
+def seize(row: Outbox, leased_until: datetime) -> None:
+    """Claim a row that leaves with another: should this worker die, it may have been said."""
+    row.leased_until, row.attempts, row.last_error = leased_until, row.attempts + 1, None
 
 
 def park(session: Session, row: Outbox, heard: int) -> bool:
@@ -72,7 +90,7 @@ def park(session: Session, row: Outbox, heard: int) -> bool:
     until = row.created_at + KEEP
     if clock.now() >= until:
         return False
-    written = record.last_heard(session, row.conversation_id)[0] != heard
+    written = _heard(session, row.conversation_id) != heard
     session.execute(
         update(Outbox)
         .where(Outbox.conversation_id == row.conversation_id, Outbox.due_at.is_not(None))
@@ -81,9 +99,30 @@ def park(session: Session, row: Outbox, heard: int) -> bool:
             leased_until=None,
             attempts=0,
             last_error=None if written else WAITS,
+            reason=None if written else Undelivered.WAITS,
         )
     )
     return True
+
+
+def nudge(session: Session, row: Outbox) -> Message | None:
+    """The message whose waiting the customer should be told of, noted as told; once per wait, and
+    only for an agent's words or a promise's."""
+    waiting = [
+        (other, message)
+        for other, message in [
+            (row, session.get_one(Message, row.message_id)),
+            *record.waiting_behind(session, row),
+        ]
+        if other.last_error == WAITS
+    ]
+    if any(other.nudged_at for other, _ in waiting):
+        return None
+    for other, message in waiting:
+        if message.author == Author.AGENT or other.key.startswith(PROMISE):
+            other.nudged_at = clock.now()
+            return message
+    return None
 
 
 def parked(session: Session, conversation_id: int) -> bool:
@@ -98,8 +137,9 @@ def parked(session: Session, conversation_id: int) -> bool:
 
 
 def resume(session: Session, conversation_id: int) -> None:
-    """The customer wrote: what waited for it falls due."""
-    _fall_due(session, record.of_same_customer(conversation_id))
+    """The customer wrote: what waited for it falls due, or may leave as the answer to that."""
+    held = session.get_one(Conversation, conversation_id).held_until
+    _fall_due(session, record.of_same_customer(conversation_id), held)
 
 
 def let_agents_through(session: Session) -> None:
@@ -117,15 +157,18 @@ def let_agents_through(session: Session) -> None:
     )
 
 
-def _fall_due(session: Session, chosen: Select[int]) -> None:
+def _fall_due(session: Session, chosen: Select[int], held: datetime | None = None) -> None:
     session.execute(
         update(Outbox)
         .where(
             Outbox.conversation_id.in_(chosen),
             Outbox.state == Delivery.QUEUED,
             Outbox.last_error == WAITS,
+            Outbox.leased_until.is_(None),
         )
-        .values(due_at=clock.now(), attempts=0, last_error=None),
+        .values(
+            due_at=max(clock.now(), held or clock.now()), attempts=0, last_error=None, reason=None
+        ),
         execution_options={"synchronize_session": False},
     )
 
@@ -133,23 +176,35 @@ def _fall_due(session: Session, chosen: Select[int]) -> None:
 def _that_fit(
     first: Message, behind: Sequence[tuple[Outbox, Message]], can: Capabilities
 ) -> Iterator[tuple[Outbox, Message]]:
-    """As many of ``behind`` as are one part with ``first``."""
-    chosen = [first]
+    """As many of ``behind`` as are one part with ``first``; none that was tried by itself."""
+    text = words(first)
     for other, written in behind:
-        chosen.append(written)
-        if other.parts_sent or _by_itself(written, can) or not fits(_together(chosen), can):
+        text = together(text, words(written))
+        if other.attempts or other.parts_sent or _by_itself(written, can) or not fits(text, can):
             return
         yield other, written
 
 
 def _by_itself(message: Message, can: Capabilities) -> bool:
     """A file leaves by itself, and so do choices that are real buttons."""
-    return message.kind != Kind.TEXT or (can.buttons and bool(conversations.buttons_of(message)))
+    return is_file(message) or (can.buttons and bool(conversations.buttons_of(message)))
 
 
-def _together(messages: Sequence[Message]) -> str:
-    return "\n\n".join(
-        numbered(message.text, buttons) if buttons else message.text
-        for message in messages
-        for buttons in [conversations.buttons_of(message)]
-    )
+def _heard(session: Session, conversation_id: int) -> int:
+    """The id of the customer's last message, 0 before the first."""
+    return max((message.id for message in record.last_heard(session, conversation_id)), default=0)
+
+
+def is_file(message: Message) -> bool:
+    return message.kind != Kind.TEXT
+
+
+def together(*texts: str) -> str:
+    """Messages that leave as one."""
+    return "\n\n".join(texts)
+
+
+def words(message: Message) -> str:
+    """A message where its choices are words already."""
+    buttons = conversations.buttons_of(message)
+    return numbered(message.text, buttons) if buttons else message.text

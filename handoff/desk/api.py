@@ -134,6 +134,7 @@ def _case(desk: Desk, session: Any, person: SignedIn, case_id: int) -> dict[str,
         "mine": opened.mine,
         "outcome": opened.outcome,
         "ended_at": opened.ended_at,
-        "replies_left": opened.replies_left,
+        "replies_left": opened.meter.left if opened.meter else None,
+        "replies_until": opened.meter.until if opened.meter else None,
         "thread": [asdict(line) for line in opened.thread],
     }

@@ -76,7 +76,11 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         request: Request, opened: views.Opened, *, sent: bool, **headers: str
     ) -> Response:
         html = pages.render(
-            "_thread.html", language_of(request), case=opened, key=ids.new_key() if sent else None
+            "_thread.html",
+            language_of(request),
+            case=opened,
+            key=ids.new_key() if sent else None,
+            fresh=True,
         )
         return page(html, 200, **headers)
 

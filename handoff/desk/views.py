@@ -9,9 +9,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from conversations import allowance
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Conversation, Customer, Message
+from conversations.allowance import Meter
+from conversations.models import Conversation, Customer, Delivery, Message, Undelivered
 from conversations.schemas import Capabilities, Line
 from handoff import repository, topics
 from handoff.desk import repository as desk_repository
@@ -62,7 +64,8 @@ class Opened:
     packet: dict[str, Any]
     outcome: str | None
     ended_at: datetime | None
-    replies_left: int | None
+    meter: Meter | None
+    """How much may still be said now, and until when; null where nothing is counted."""
     can: Capabilities
     mine: bool
     topic: InTopic | None
@@ -70,9 +73,32 @@ class Opened:
     @property
     def version(self) -> str:
         """Changes whenever the thread would look different."""
-        lines = [(n.id, n.delivery, [file.state for file in n.attachments]) for n in self.thread]
-        seen = repr(lines) + repr(self.replies_left)
+        lines = [
+            (n.id, n.delivery, n.reason, n.nudged_at, [file.state for file in n.attachments])
+            for n in self.thread
+        ]
+        seen = repr(lines) + repr(self.meter)
         return hashlib.blake2s(seen.encode(), digest_size=8).hexdigest()
+
+    @property
+    def parked(self) -> int:
+        """Messages that wait for the customer's next one."""
+        waits = (Delivery.QUEUED, Undelivered.WAITS)
+        return sum((line.delivery, line.reason) == waits for line in self.thread)
+
+    @property
+    def failed(self) -> int:
+        return sum(line.delivery == Delivery.FAILED for line in self.thread)
+
+    @property
+    def carries(self) -> list[str]:
+        """What the channel takes from us, as names of texts."""
+        files = {media_type.partition("/")[0] for media_type in self.can.files}
+        kinds = {"buttons": self.can.buttons, "any_file": "*" in files}
+        if "*" not in files:
+            kinds |= {kind: kind in files for kind in ("image", "audio", "video")}
+        kinds["receipts"] = self.can.receipts
+        return ["text", *(kind for kind, able in kinds.items() if able)]
 
     @property
     def standing(self) -> str:
@@ -107,17 +133,15 @@ def opened(session: Session, case: Case, person: SignedIn, handoffs: Handoffs) -
         desk_repository.last_replies(session, [conversation.id]),
         names,
     )
-    quota: int | None = case.packet["channel"]["reply_quota"]
+    can = handoffs.capabilities(session, conversation)
     return Opened(
         row=row,
         thread=transcript(session, conversation, names),
         packet=case.packet,
         outcome=case.outcome,
         ended_at=case.ended_at,
-        replies_left=None
-        if quota is None
-        else max(quota - record.sent_since_customer_wrote(session, conversation.id), 0),
-        can=handoffs.capabilities(session, conversation),
+        meter=allowance.meter(session, conversation.id, can),
+        can=can,
         mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
         topic=_in_topic(session, conversation.id),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +41,11 @@ class Words:
         if self.texts.has(key):
             return self.texts.say(self.language, key)
         return str(value).replace("_", " ")
+
+    def listed(self, group: str, values: Sequence[str]) -> str:
+        """Several names of one group, as people list them."""
+        names = [self.name(group, value) for value in values]
+        return functools.reduce(lambda one, two: self("list", one=one, two=two), names)
 
     def rule(self, name: str) -> str:
         """A rule's name: urgency rules, handoff reasons and intents share the column."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from conversations.models import Delivery
+from conversations.models import Delivery, Undelivered
 from conversations.schemas import Inbound
 from store import clock
 from store.engine import Database
@@ -144,3 +144,49 @@ async def test_the_answer_to_a_handled_message_is_sent_after_a_restart(database:
     async with again.at_work():
         await until(again.idle)
     assert texts(platform) == ["answer to hello"]
+
+
+async def test_a_worker_that_dies_in_a_later_attempt_may_have_sent_it(
+    database: Database, at: Callable[[datetime], None]
+) -> None:
+    """What an earlier attempt ended with says nothing about the one that was killed."""
+    platform = FakePlatform(drops_repeats=False)
+    house = connected(database, platform)
+    conversation = await known(house)
+    house.post(conversation, "k", "hello")
+    platform.fail("rate_limit")
+    async with house.at_work():
+        await until(lambda: house.outbox_rows()[0].last_error)
+        assert house.outbox_rows()[0].reason == Undelivered.LATER
+        platform.fail("hang")
+        at(clock.now() + timedelta(seconds=5))
+        house.live.wake("outbox")
+        await until(lambda: texts(platform))
+    again = connected(database, platform)
+    async with again.at_work():
+        at(clock.now() + timedelta(minutes=1))
+        again.live.wake("outbox")
+        await until(again.idle)
+    (row,) = again.outbox_rows()
+    assert texts(platform) == ["hello"]
+    assert (row.state, row.reason) == (Delivery.FAILED, Undelivered.UNKNOWN)
+
+
+async def test_a_worker_that_dies_between_two_attempts_leads_to_one_send(
+    database: Database, at: Callable[[datetime], None]
+) -> None:
+    platform = FakePlatform(drops_repeats=False)
+    house = connected(database, platform)
+    conversation = await known(house)
+    house.post(conversation, "k", "hello")
+    platform.fail("rate_limit")
+    async with house.at_work():
+        await until(lambda: house.outbox_rows()[0].last_error)
+    again = connected(database, platform)
+    async with again.at_work():
+        at(clock.now() + timedelta(seconds=5))
+        again.live.wake("outbox")
+        await until(again.idle)
+    (row,) = again.outbox_rows()
+    assert texts(platform) == ["hello"]
+    assert (row.state, row.reason) == (Delivery.SENT, None)

@@ -258,7 +258,18 @@ def test_without_settings_the_channel_is_off(tmp_path: Path) -> None:
 
 
 def test_settings_alone_switch_it_on(tmp_path: Path) -> None:
-    assert load(tmp_path, **GIVEN).wechat == Account(APPID, SECRET, TOKEN, "", REAL)
+    assert load(tmp_path, **GIVEN).wechat == Account(APPID, SECRET, TOKEN, "", REAL, passive=True)
+
+
+def test_an_account_without_custom_send_says_so_in_its_settings(tmp_path: Path) -> None:
+    account = load(tmp_path, **GIVEN, CUSTOM_SEND="no", TEMPLATE="t1").wechat
+    assert account == Account(APPID, SECRET, TOKEN, "", REAL, False, True, "t1")
+    can = channel(None, account).capabilities
+    assert (can.reply_quota, dict(can.files)) == (0, {})
+    with pytest.raises(SettingsError, match="PASSIVE=no too"):
+        load(tmp_path, **GIVEN, CUSTOM_SEND="no", PASSIVE="no")
+    with pytest.raises(SettingsError, match="COURIER_WECHAT_PASSIVE=maybe must be yes or no"):
+        load(tmp_path, **GIVEN, PASSIVE="maybe")
 
 
 @pytest.mark.parametrize("missing", GIVEN)

@@ -1,145 +1,28 @@
-"""WeChat's side in this process: pushes made by wechatpy, and a small server API.
-
-The API's bodies have the shape of ``/work/shared/data/wechat/mp`` and it keeps the platform's own
-count: five messages after each of the customer's, then 45047.
-"""
+"""WeChat's side in this process: pushes made by wechatpy, and a small server API."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import httpx
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from starlette.datastructures import UploadFile
 from wechatpy.crypto import WeChatCrypto
 from wechatpy.utils import WeChatSigner
 
 from bot.channels.base import Channel
 from bot.channels.wechat.account import Account
-from bot.channels.wechat.channel import MAX_BYTES, PATH, QUOTA, WeChatChannel
+from bot.channels.wechat.channel import PATH, QUOTA, WeChatChannel
+from bot.channels.wechat.passive import PassiveReplies
+from bot.channels.wechat.policy import WeChatPolicy
 from tests.channels.contract import Platform
 from tests.channels.house import TEXTS, House
+from tests.standins.wechat_api import AES_KEY, API, APPID, SECRET, TOKEN, WeChatApi
 
-APPID, SECRET, TOKEN = "wx5823bf96d3bd56c7", "the-app-secret", "QDG6eK"
-AES_KEY = "jWmYm7qr5nMoAUwZRjGtBxmz3KA1tkAj3ykkR6q2B2C"
-API = "http://wechat.test"
+__all__ = ["AES_KEY", "API", "APPID", "SECRET", "TOKEN", "WeChatApi"]
+
 SAFE = Account(APPID, SECRET, TOKEN, AES_KEY, API)
 PLAIN = Account(APPID, SECRET, TOKEN, "", API)
-
-SENT: dict[str, Any] = {"errcode": 0, "errmsg": "ok"}
-
-
-class WeChatApi:
-    """``sent`` holds the bodies that reached a customer's screen."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-        self.raw: list[bytes] = []
-        self.tokens: list[str] = []
-        self.asked: list[dict[str, Any]] = []
-        self.script: list[dict[str, Any] | str | int] = []
-        self.left: Counter[str] = Counter()
-        self.media: dict[str, bytes] = {}
-        self.uploads: list[tuple[str, str]] = []
-        self.broken_fetches = 0
-        self.app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-        self.app.post("/cgi-bin/stable_token")(self._token)
-        self.app.get("/cgi-bin/token")(self._old_token)
-        self.app.post("/cgi-bin/message/custom/send")(self._send)
-        self.app.post("/cgi-bin/media/upload")(self._upload)
-        self.app.get("/cgi-bin/media/get")(self._get)
-        self.app.get("/elsewhere/{media_id}")(self._video)
-
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app))
-
-    def texts(self, who: str) -> list[str]:
-        mine = [body for body in self.sent if body["touser"] == who]
-        return [body["text"]["content"] for body in mine if body["msgtype"] == "text"]
-
-    def files(self, who: str) -> list[bytes]:
-        mine = [body for body in self.sent if body["touser"] == who]
-        shown = [body[body["msgtype"]]["media_id"] for body in mine if body["msgtype"] != "text"]
-        return [self.media[media_id] for media_id in shown]
-
-    def make_tokens_void(self) -> None:
-        self.tokens.append("")
-
-    async def _token(self, request: Request) -> JSONResponse:
-        body = await request.json()
-        await asyncio.sleep(0.01)  # others ask meanwhile
-        self.asked.append(body)
-        if (body["appid"], body["secret"]) != (APPID, SECRET):
-            return JSONResponse({"errcode": 40125, "errmsg": "invalid appsecret"})
-        return self._issue()
-
-    async def _old_token(self) -> JSONResponse:
-        return self._issue()
-
-    def _issue(self) -> JSONResponse:
-        self.tokens.append(f"token-{len(self.tokens)}")
-        return JSONResponse({"access_token": self.tokens[-1], "expires_in": 7200})
-
-    async def _upload(self, request: Request, type: str) -> JSONResponse:
-        if request.query_params.get("access_token") != self.tokens[-1]:
-            return JSONResponse({"errcode": 42001, "errmsg": "access_token expired"})
-        async with request.form() as form:
-            media = form["media"]
-            assert isinstance(media, UploadFile)
-            data = await media.read()
-            self.uploads.append((type, media.filename or ""))
-        if type not in {"image", "voice", "video", "thumb"}:
-            return JSONResponse({"errcode": 40004, "errmsg": "invalid media type"})
-        media_id = f"media-{len(self.media)}"
-        self.media[media_id] = data
-        return JSONResponse({"type": type, "media_id": media_id, "created_at": 1380000000})
-
-    async def _get(self, request: Request, media_id: str) -> Response:
-        if self.broken_fetches:
-            self.broken_fetches -= 1
-            return JSONResponse({"errcode": -1, "errmsg": "system error"})
-        if request.query_params.get("access_token") != self.tokens[-1]:
-            return JSONResponse({"errcode": 40001, "errmsg": "invalid credential"})
-        if media_id not in self.media:
-            return JSONResponse({"errcode": 40007, "errmsg": "invalid media_id"})
-        if media_id.startswith("video"):
-            return Response(
-                json.dumps({"video_url": f"{API}/elsewhere/{media_id}"}), media_type="text/plain"
-            )
-        return Response(self.media[media_id], media_type="image/jpeg")
-
-    async def _video(self, media_id: str) -> Response:
-        return Response(self.media[media_id], media_type="video/mp4")
-
-    async def _send(self, request: Request) -> Response:
-        await asyncio.sleep(0)
-        if request.query_params.get("access_token") != self.tokens[-1]:
-            return JSONResponse({"errcode": 40001, "errmsg": "invalid credential"})
-        raw = await request.body()
-        body = json.loads(raw)
-        step = self.script.pop(0) if self.script else SENT
-        if isinstance(step, dict) and step != SENT:
-            return JSONResponse(step)
-        if isinstance(step, int):
-            return Response(status_code=429, headers={"retry-after": str(step)})
-        if body["msgtype"] == "text" and len(body["text"]["content"].encode()) > MAX_BYTES:
-            return JSONResponse({"errcode": 45002, "errmsg": "content size out of limit"})
-        if self.left[body["touser"]] <= 0:
-            return JSONResponse({"errcode": 45047, "errmsg": "out of response count limit"})
-        self.left[body["touser"]] -= 1
-        self.sent.append(body)
-        self.raw.append(raw)
-        if step == "unknown":
-            return Response("bad gateway", 502)
-        if step == "hang":
-            await asyncio.Event().wait()
-        return JSONResponse(SENT)
 
 
 class WeChatPlatform(Platform):
@@ -148,14 +31,21 @@ class WeChatPlatform(Platform):
     outages = frozenset({"rate_limit", "server_error", "unknown", "blocked", "hang"})
     gives_files = takes_files = True
 
-    def __init__(self, account: Account = SAFE) -> None:
+    def __init__(
+        self, account: Account = SAFE, *, window: float = 3.5, policy: WeChatPolicy | None = None
+    ) -> None:
         self.account = account
         self.api = WeChatApi()
+        self.window = window
+        self.policy = policy
 
     def attach(self, house: House) -> Channel:
         labels = TEXTS.room("zh", "wechat")
         accept, resume = house.inbox.accept, house.outbox.resume
-        return WeChatChannel(self.account, accept, resume, labels, self.api.client())
+        replies = PassiveReplies(house.database, house.live, TEXTS, self.window)
+        return WeChatChannel(
+            self.account, accept, resume, labels, self.api.client(), replies, self.policy
+        )
 
     def fail(self, outage: str, times: int = 1, wait: timedelta | None = None) -> None:
         steps: dict[str, dict[str, Any] | str | int] = {

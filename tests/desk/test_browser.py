@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from conversations.models import Undelivered
 from handoff import staff
 from handoff.desk.parts import COOKIE
 from tests.desk.afternoon import fill
@@ -117,10 +118,54 @@ def test_every_page_is_accessible_and_fits(
             for path in ("", "?q=嘉兴", "?q=没有这样的话", f"/{key}", "/nobody"):
                 page.goto(f"/desk/review{path}")
                 assert_accessible(page)
+            page.goto("/desk/undelivered")
+            assert_accessible(page)
+            lie_about(world, cases)
+            for path in ("", "?channel=wechat", "?channel=fax"):
+                page.goto(f"/desk/undelivered{path}")
+                assert_accessible(page)
+            page.goto(f"/desk/cases/{cases['高先生']}")
+            assert_accessible(page)
         chen.press(f"/desk/cases/{cases['高先生']}/resolve", outcome="explained")
         with at_desk(chromium, world, url, "chen", language=language, size=size) as page:
             page.goto(f"/desk/cases/{cases['高先生']}")
             assert_accessible(page)
+
+
+def lie_about(world: World, cases: dict[str, int]) -> None:
+    """Letters of every kind."""
+    long = "您的快件 SF1390275846129 今天下午已从嘉兴中转场发出，预计今晚 20:00 前送到。" * 4
+    for name, text, reason in (
+        ("高先生", long, Undelivered.EXPIRED),
+        ("高先生", "您好，我是陈主管", Undelivered.UNKNOWN),
+        ("Emma", "Could you send a photo of the box?", Undelivered.REFUSED),
+        ("林小姐", "地址已经改好了", Undelivered.TRIED),
+    ):
+        world.undelivered(cases[name], text, reason)
+    world.unanswered(cases["周敏"], "人呢？有人吗？")
+
+
+def test_the_meter_counts_down_and_a_supervisor_sends_again(
+    world: World, chromium: Browser
+) -> None:
+    case_id = world.hand_over(world.say("gao", "快点", channel="wechat", name="高先生"))
+    letter = world.undelivered(case_id, "您的快件今晚送到")
+    world.signed_in("chen").press(f"/desk/cases/{case_id}/take")
+    with serving(world) as url, at_desk(chromium, world, url, "chen") as page:
+        page.goto(f"/desk/cases/{case_id}")
+        reach = page.locator("#reach")
+        expect(reach).to_contain_text(re.compile("还能回复 4 条 · 至 后天|还能回复 4 条 · 至 .*月"))
+        expect(reach).to_contain_text("1 条没有送到")
+        page.fill("#reply-text", "马上查")
+        page.keyboard.press("Enter")
+        expect(reach).to_contain_text("还能回复 3 条")
+        expect(page.locator(".said.bot .why")).to_contain_text("对方平台不收")
+        page.get_by_role("link", name="未送达").click()
+        page.locator(f"#message-{letter}").get_by_role("button", name="重发").click()
+        expect(page.locator(".toast", has_text="已重新发送。")).to_be_visible()
+        expect(page.get_by_text("都送到了")).to_be_visible()
+        page.goto(f"/desk/cases/{case_id}")
+        expect(page.locator("#thread")).to_contain_text("陈主管 重发了一条没送到的消息")
 
 
 def test_a_case_from_arrival_to_resolved_without_a_reload(world: World, chromium: Browser) -> None:

@@ -38,6 +38,7 @@ def ways() -> list[Way]:
         Way("GET", "/desk", "", (200, 200, 200)),
         Way("GET", "/desk/review", "", (403, 403, 200)),
         Way("GET", "/desk/review/{key}", "taken", (403, 403, 200)),
+        Way("GET", "/desk/undelivered", "", (403, 403, 200)),
         Way("GET", "/api/session", "", (200, 200, 200)),
         Way("GET", "/api/cases", "", (200, 200, 200)),
         Way("GET", "/desk/telegram", "", (200, 200, 200)),
@@ -48,6 +49,15 @@ def ways() -> list[Way]:
     for path in (page, page + "/thread", api, api + "/packet"):
         found += [Way("GET", path, case, (200, 200, 200)) for case in ("waiting", "taken")]
         found.append(Way("GET", path, "ended", (200, 403, 200)))
+    found += [
+        Way("POST", f"/desk/undelivered/{path}", "taken", (403, 403, 303))
+        for path in (
+            "messages/{letter_id}/resend",
+            "messages/{letter_id}/drop",
+            "answers/{letter_id}/again",
+            "answers/{letter_id}/drop",
+        )
+    ]
     found += [
         Way("POST", api + "/typing", "taken", (200, 409, 409)),
         Way("POST", api + "/typing", "waiting", (409, 409, 409)),
@@ -101,6 +111,9 @@ def address(world: World, way: Way) -> str:
     path = way.path.replace("{case_id}", str(case_id))
     if "{file_id}" in path:
         path = path.replace("{file_id}", str(world.photo_beside(case_id)))
+    if "{letter_id}" in path:
+        letter = world.unanswered(case_id) if "answers" in path else world.undelivered(case_id)
+        path = path.replace("{letter_id}", str(letter))
     if "{key}" in path:
         path = path.replace("{key}", world.key_of(case_id))
     return f"{path}?case={case_id}" if path == "/desk/live" else path

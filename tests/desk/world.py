@@ -24,7 +24,15 @@ from fastapi.testclient import TestClient
 from bot.channels.wechat import media
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Conversation, Customer, FileKind, Kind
+from conversations.models import (
+    Author,
+    Conversation,
+    Customer,
+    Delivery,
+    FileKind,
+    Kind,
+    Undelivered,
+)
 from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
@@ -35,6 +43,7 @@ from handoff.packet import Guess
 from handoff.packet import Request as Handoff
 from handoff.service import Handoffs
 from store import clock
+from store.claims import release
 from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
@@ -127,6 +136,33 @@ class World:
             self.desk.live.after_commit(session, f"conversation:{row.conversation_id}")
             (file,) = record.attachments(session, [row.message_id])
             return file.id
+
+    def undelivered(
+        self, case_id: int, text: str = "您好", reason: Undelivered = Undelivered.REFUSED
+    ) -> int:
+        """A message to the customer of a case that was given up; its outbox row."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, self.case(case_id).conversation_id)
+            message = conversations.post(
+                session, conversation, Outbound(new_key(), text), Author.BOT
+            )
+            assert message is not None
+            row = record.outbox_of(session, [message.id])[message.id]
+            row.state, row.reason = Delivery.FAILED, reason
+            release(row, retry_at=None, error="43004 require subscribe")
+            return row.id
+
+    def unanswered(self, case_id: int, text: str = "在吗") -> int:
+        """A message of the customer whose answer was given up; its inbox row."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, self.case(case_id).conversation_id)
+            customer = record.customer_of(session, conversation)
+            row, _ = conversations.receive(
+                session,
+                Inbound(customer.channel, customer.account, customer.address, new_key(), text),
+            )
+            release(row, retry_at=None, error="OperationalError")
+            return row.id
 
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:

@@ -27,6 +27,7 @@ from bot.channels.telegram.convert import (
 from bot.channels.telegram.desk.hearing import Hearing
 from bot.channels.telegram.desk.small import SmallDesk
 from bot.channels.telegram.pace import Pace, new_pace
+from bot.channels.thinking import Thinking
 from conversations.schemas import Button, Capabilities, Inbound
 from conversations.texts import Texts
 from store.engine import Database
@@ -37,11 +38,8 @@ log = logging.getLogger(__name__)
 
 MEETINGS = 3
 """How often storing may meet its like on PostgreSQL, as in the inbox."""
-THINKING_AFTER = 0.6
-"""Seconds after which an answer is slow enough to show that one is being written."""
 TYPING_SECONDS = 4.5
 """Telegram shows it for five."""
-LONGEST_THOUGHT = 12
 
 
 class TelegramChannel:
@@ -73,7 +71,9 @@ class TelegramChannel:
         self._pace = pace or new_pace()
         self._desk = desk
         self._tasks: set[asyncio.Task[None]] = set()
-        self._thinking: set[str] = set()
+        self._thinking = Thinking(
+            database, NAME, client.account, lambda to: client.typing(int(to)), TYPING_SECONDS
+        )
 
     @property
     def name(self) -> str:
@@ -157,7 +157,7 @@ class TelegramChannel:
                 await asyncio.to_thread(self._keep, inbound, words, found.once)
             else:
                 await self._accept(inbound)
-                self._think(inbound.address)
+                self._thinking.about(inbound.address)
         except TooLong:
             # Not in the record, so not in the outbox either: a courtesy, said once.
             words = self._texts.say(inbound.language or "zh", "errors.too_long")
@@ -182,7 +182,7 @@ class TelegramChannel:
                 )
             )
             key = "telegram.chosen" if accepted.new else "telegram.chosen_before"
-            self._think(press.address)
+            self._thinking.about(press.address)
         words = self._texts.say(press.language, key, title=button.title if button else "")
         self._background(self._client.answer(press.callback_id, words))
 
@@ -221,27 +221,6 @@ class TelegramChannel:
         except Exception as error:
             log.info("a courtesy was not sent: %s", type(error).__name__)
 
-    def _think(self, address: str) -> None:
-        """Show "typing" while the bot makes an answer that takes its time."""
-        if address not in self._thinking:
-            self._thinking.add(address)
-            self._background(self._type(address))
-
-    async def _type(self, address: str) -> None:
-        try:
-            await asyncio.sleep(THINKING_AFTER)
-            for _ in range(LONGEST_THOUGHT):
-                if not await asyncio.to_thread(self._is_thinking, address):
-                    break
-                await self._client.typing(int(address))
-                await asyncio.sleep(TYPING_SECONDS)
-        finally:
-            self._thinking.discard(address)
-
-    def _is_thinking(self, address: str) -> bool:
-        with self._database.read() as session:
-            return records.thinking(session, self._client.account, address)
-
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
@@ -261,6 +240,7 @@ class TelegramChannel:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._thinking.stop()
             await self._client.close()
 
     async def _connect(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from bot.channels import reading
 from bot.channels.telegram.convert import NAME
 from conversations import repository as record
 from conversations import service as conversations
@@ -54,9 +53,3 @@ def keep(
     answer = Outbound(once or f"in:{row.id}:0", polite)
     posted = conversations.post(session, conversation, answer, Author.SYSTEM)
     return row, True, posted is not None
-
-
-def thinking(session: Session, account: str, address: str) -> bool:
-    """Whether the bot is making an answer for this chat."""
-    known = reading.visitor(session, NAME, account, address)
-    return known is not None and reading.state(session, known[1]).typing

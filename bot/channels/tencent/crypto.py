@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import secrets
 import string
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -44,8 +45,8 @@ def key_of(aes_key: str, setting: str) -> bytes:
 
 
 class SafeMode:
-    """Opens messages for one receiver (an account's app id, a corporation's corp id): AES-256-CBC
-    over random(16) + length(4) + message + receiver."""
+    """Opens and seals messages for one receiver (an account's app id, a corporation's corp id):
+    AES-256-CBC over random(16) + length(4) + message + receiver."""
 
     def __init__(self, aes_key: str, receiver: str, setting: str) -> None:
         """SettingsError as ``key_of``."""
@@ -68,3 +69,11 @@ class SafeMode:
         if not hmac.compare_digest(inner[end:], self._receiver):
             raise Invalid("meant for another receiver")
         return inner[4:end]
+
+    def seal(self, message: bytes) -> str:
+        """A message hidden as the platform hides its own."""
+        inner = secrets.token_bytes(_RANDOM) + len(message).to_bytes(4) + message + self._receiver
+        fill = _BLOCK - len(inner) % _BLOCK
+        machine = Cipher(algorithms.AES(self._key), modes.CBC(self._key[:16])).encryptor()
+        hidden = machine.update(inner + bytes([fill]) * fill) + machine.finalize()
+        return base64.b64encode(hidden).decode()

@@ -1,9 +1,11 @@
-"""What WeChat pushes, as nested words. XML, or JSON where an account chose that. Pure."""
+"""What WeChat pushes, as nested words (XML, or JSON where an account chose that), and what we
+answer it with. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -33,6 +35,19 @@ def read(body: bytes) -> Push:
     if not isinstance(found, dict):
         raise Invalid("a push without tags")
     return found
+
+
+def write(tags: Mapping[str, str | int]) -> str:
+    """The other way round: one level of tags, as in the platform's samples."""
+    inner = "".join(f"<{name}>{_data(value)}</{name}>" for name, value in tags.items())
+    return f"<xml>{inner}</xml>"
+
+
+def _data(value: str | int) -> str:
+    if isinstance(value, int):
+        return str(value)
+    kept = _NOT_IN_XML.sub("", value).replace("]]>", "]]]]><![CDATA[>")
+    return f"<![CDATA[{kept}]]>"
 
 
 def word(push: Push, name: str) -> str:

@@ -12,13 +12,21 @@ API = "https://api.weixin.qq.com"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """``aes_key`` empty means plain mode. ``api`` is another address in tests."""
+    """``aes_key`` empty means plain mode. ``api`` is another address in tests.
+
+    ``custom_send``: the account may write by custom/send (verified ones); else it only answers
+    pushes. ``passive``: pushes are answered with the answer where that is there in time.
+    ``template``: the template message that tells a customer what waits for him; empty: none.
+    """
 
     appid: str
     secret: str = field(repr=False)
     token: str = field(repr=False)
     aes_key: str = field(default="", repr=False)
     api: str = API
+    custom_send: bool = True
+    passive: bool = False
+    template: str = ""
 
 
 def from_settings(get: Callable[[str, str], str]) -> Account | None:
@@ -38,4 +46,28 @@ def from_settings(get: Callable[[str, str], str]) -> Account | None:
             f"WeChat needs {' and '.join(missing)} too; all three stand on the account's page of "
             "basic configuration."
         )
-    return Account(appid, secret, token, aes_key, get("WECHAT_API", API))
+    custom_send = _switch(get, "CUSTOM_SEND")
+    passive = _switch(get, "PASSIVE")
+    if not custom_send and not passive:
+        raise SettingsError(
+            "COURIER_WECHAT_CUSTOM_SEND=no leaves passive replies alone; do not set "
+            "COURIER_WECHAT_PASSIVE=no too."
+        )
+    return Account(
+        appid,
+        secret,
+        token,
+        aes_key,
+        get("WECHAT_API", API),
+        custom_send,
+        passive,
+        get("WECHAT_TEMPLATE", ""),
+    )
+
+
+def _switch(get: Callable[[str, str], str], name: str) -> bool:
+    """A setting that is yes unless it is no."""
+    value = get(f"WECHAT_{name}", "yes").lower()
+    if value not in {"yes", "no"}:
+        raise SettingsError(f"COURIER_WECHAT_{name}={value} must be yes or no.")
+    return value == "yes"

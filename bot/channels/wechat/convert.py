@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.channels.tencent.xml import Push, table, word
 from conversations.models import FileKind, Kind
-from conversations.schemas import Inbound, Reference
+from conversations.schemas import Allowance, Inbound, Reference
 
 NAME = "wechat"
 _LONGEST_ID = 128
 """Characters of an address or an outside id that the record keeps."""
+BRIEF = Allowance(3, timedelta(minutes=1))
+"""What custom/send may say after a click on the menu, a scan, or somebody's following."""
 _KINDS = {
     "image": Kind.IMAGE,
     "voice": Kind.VOICE,
@@ -51,6 +53,7 @@ def to_inbound(push: Push, account: str, labels: Mapping[str, str]) -> Inbound |
         sent_at=_sent_at(push),
         attachments=files,
         label=text if files and not word(push, "Recognition") else "",
+        allows=BRIEF if kind == "event" else None,
     )
 
 

@@ -23,6 +23,7 @@ from conversations.models import (
     Kind,
     Message,
     Outbox,
+    Undelivered,
 )
 from store import clock
 from store.claims import release
@@ -90,7 +91,7 @@ def failed(session: Session, person: Person, msgid: str, reason: str) -> int | N
     if theirs != (NAME, person.kfid, person.address):
         return None
     for lost in (row, *record.left_with(session, row)):
-        lost.state = Delivery.FAILED
+        lost.state, lost.reason = Delivery.FAILED, Undelivered.REFUSED
         release(lost, retry_at=None, error=f"WeCom: {reason}")
     message.payload = {**message.payload, _LOST: message.payload.get(_LOST, 0) + 1}
     row.parts_sent, row.outside_ids = min(row.parts_sent, index), row.outside_ids[:index]

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261122_wecom'
-down_revision = '20261122_changes'
+down_revision = '20261122_delivery'
 
 
 def upgrade() -> None:
