@@ -21,7 +21,8 @@ from bot.channels.wecom.channel import PATH, WecomChannel
 from bot.channels.wecom.convert import Said
 from bot.channels.wecom.models import WecomAccount
 from bot.settings import ROOT
-from conversations.models import Delivery, FileKind, Kind, Outbox
+from conversations import letters
+from conversations.models import Delivery, FileKind, Kind, Outbox, Undelivered
 from conversations.schemas import Button
 from store import clock
 from store.engine import Database
@@ -424,7 +425,10 @@ async def test_a_message_that_did_not_arrive_after_all_is_marked(desk: Desk) -> 
     await wecom(desk).tell(desk.http)
     row = desk.house.outbox_rows()[0]
     assert (row.state, row.due_at) == (Delivery.FAILED, None)
-    assert row.last_error == "WeCom: the customer refuses messages"
+    assert (row.reason, row.last_error) == (
+        Undelivered.REFUSED,
+        "WeCom: the customer refuses messages",
+    )
 
 
 async def test_what_did_not_arrive_after_all_can_be_sent_again(desk: Desk) -> None:
@@ -441,7 +445,7 @@ async def test_what_did_not_arrive_after_all_can_be_sent_again(desk: Desk) -> No
     with desk.database.write() as session:
         row = session.get_one(Outbox, desk.house.outbox_rows()[0].id)
         assert (row.state, row.outside_ids) == (Delivery.FAILED, [first["msgid"]])
-        row.state, row.due_at, row.attempts = Delivery.QUEUED, clock.now(), 0
+        letters.resend(session, row.id, staff_id=1)
     desk.house.live.wake("outbox")
     await desk.settled()
     again = api.sent[2:]
@@ -479,6 +483,7 @@ async def test_a_failure_that_is_told_before_the_send_is_noted_stays(desk: Desk)
     await until(lambda: desk.house.outbox_rows()[0].sent_at)
     row = desk.house.outbox_rows()[0]
     assert (row.state, row.last_error) == (Delivery.FAILED, "WeCom: more than five messages")
+    assert row.reason == Undelivered.REFUSED
 
 
 async def test_staff_see_what_happened_in_wecoms_own_client(desk: Desk) -> None:

@@ -25,6 +25,7 @@ from bot.channels.wecom.account import API as REAL
 from bot.channels.wecom.account import Account
 from bot.channels.wecom.channel import MENU, WecomChannel
 from bot.channels.wecom.check import check
+from conversations import letters
 from conversations.models import Conversation, Delivery, FileKind, Holder
 from conversations.schemas import Button
 from store import clock
@@ -287,6 +288,28 @@ async def test_what_left_together_with_a_dying_worker_is_not_said_twice(
     desk.house.live.wake("outbox")
     await desk.settled()
     assert await desk.shown() == ["\n\n".join(f"a{n}" for n in range(6)), "and more"]
+    assert {row.state for row in desk.house.outbox_rows()} == {Delivery.SENT}
+
+
+async def test_a_letter_sent_again_takes_nothing_along_that_may_be_there(
+    desk: Desk, at: Callable[[datetime], None]
+) -> None:
+    conversation_id = desk.house.inbox_rows()[0].conversation_id
+    desk.house.post(conversation_id, "one", "first")
+    desk.house.post(conversation_id, "two", "second")
+    desk.platform.fail("blocked")
+    desk.platform.fail("unknown")
+    await desk.work()
+    await until(lambda: desk.house.outbox_rows()[1].last_error)
+    desk.platform.fail("rate_limit")
+    with desk.database.write() as session:
+        letters.resend(session, desk.house.outbox_rows()[0].id, staff_id=1)
+    desk.house.live.wake("outbox")
+    await until(lambda: desk.house.outbox_rows()[0].last_error)
+    at(clock.now() + timedelta(minutes=2))
+    desk.house.live.wake("outbox")
+    await desk.settled()
+    assert await desk.shown() == ["second", "first"]
     assert {row.state for row in desk.house.outbox_rows()} == {Delivery.SENT}
 
 
