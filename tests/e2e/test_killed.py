@@ -23,7 +23,6 @@ from tests.e2e import dialogues
 from tests.e2e.browser import PHONE, Chat, visit
 from tests.e2e.house import House, Known, eventually
 
-
 LEFT = (Delivery.SENT, Delivery.DELIVERED, Delivery.READ)
 """A message that left the house, however far it got."""
 
