@@ -23,6 +23,9 @@ from tests.e2e import dialogues
 from tests.e2e.browser import PHONE, Chat, visit
 from tests.e2e.house import House, Known, eventually
 
+LEFT = (Delivery.SENT, Delivery.DELIVERED, Delivery.READ)
+"""A message that left the house, however far it got."""
+
 
 @pytest.fixture
 def late(house: House) -> str:
@@ -68,7 +71,7 @@ def said_once(house: House, words: str) -> Known:
 
     def handled() -> Known | None:
         known = house.conversation_of(words)
-        left = all(e.delivery in (None, Delivery.SENT, Delivery.DELIVERED) for e in known.entries)
+        left = all(e.delivery in (None, *LEFT) for e in known.entries)
         return known if left and not known.unhandled and known.said() else None
 
     known = eventually(handled, "an answer", seconds=40)
