@@ -23,6 +23,7 @@ def fill(world: World) -> dict[str, int]:
     cases: dict[str, int] = {}
     with clock.frozen(start - timedelta(days=2)) as move:
         world.say("zhou", "你好，我的快递什么时候到？", name="周敏")
+        move(start - timedelta(hours=18))
         with world.database.write() as session:
             store_shipment(
                 session,

@@ -124,7 +124,7 @@ def test_what_the_channel_cannot_carry_is_said_before_anything_is_sent(
         field = page.locator("[type=file]")
         for name, kind, size, words in (
             ("账单.pdf", "application/pdf", 10, "收不了文档"),
-            ("大图.png", "image/png", 11 << 20, "文件太大"),
+            ("大图.png", "image/png", 11 << 20, "文件超过 10 MB"),
         ):
             field.set_input_files({"name": name, "mimeType": kind, "buffer": bytes(size)})
             expect(page.locator(".toast.bad").last).to_contain_text(words)

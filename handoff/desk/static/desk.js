@@ -181,8 +181,9 @@
     const { takes, most, cannot, tooBig } = input.dataset;
     const limits = JSON.parse(takes);
     const limit = file && (limits[file.type] ?? limits["*"]);
-    if (file && (limit === undefined || file.size > Math.min(limit, most))) {
-      toast(limit === undefined ? cannot : tooBig, "bad");
+    const largest = Math.min(limit, most);
+    if (file && (limit === undefined || file.size > largest)) {
+      toast(limit === undefined ? cannot : tooBig.replace("{0}", largest >> 20), "bad");
       input.value = "";
       return chosen(input);
     }
