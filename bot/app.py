@@ -337,7 +337,7 @@ class _NotTooLong:
         await answer(scope, receive, send)
 
     def _most(self, path: str) -> int:
-        if path.startswith(parcels.PREFIX):
+        if path in parcels.PATHS:
             return parcels.MAX_BODY
         form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
         return MAX_BODY + (self._files if form else 0)

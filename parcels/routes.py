@@ -19,7 +19,8 @@ from parcels.models import Scope
 from parcels.schemas import ParcelIn, ScanEvent
 from store.engine import Database
 
-PREFIX = "/api/"
+PREFIX = "/api"
+PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
 MAX_BODY = 8 << 20
 """Bytes of a batch: 10,000 rows of 800."""
 _BEARER = HTTPBearer(auto_error=False, description="./courier key add NAME --scope …")
@@ -46,7 +47,7 @@ class RefusedOut(BaseModel):
 
 
 def router(database: Database, goods: Goods) -> APIRouter:
-    routes = APIRouter(prefix=PREFIX.rstrip("/"), tags=["ingestion"])
+    routes = APIRouter(prefix=PREFIX, tags=["ingestion"])
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": RefusedOut} for status in (401, 403, 413, 422)
     }
