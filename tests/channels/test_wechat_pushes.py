@@ -16,6 +16,7 @@ from bot.channels.tencent import crypto, xml
 from bot.channels.tencent.callback import MAX_BODY
 from bot.channels.wechat import convert
 from bot.channels.wechat.channel import PATH
+from bot.settings import ROOT
 from conversations.models import Kind
 from conversations.schemas import Inbound
 from store.engine import Database
@@ -24,7 +25,7 @@ from tests.channels.contract import Desk
 from tests.channels.house import TEXTS
 from tests.channels.wechat_fake import AES_KEY, APPID, PLAIN, TOKEN, WeChatPlatform, signed
 
-DATA = Path("/work/shared/data/wechat")
+DATA = ROOT.parent / "shared" / "data" / "wechat"
 LABELS = TEXTS.room("zh", "wechat")
 here = pytest.mark.skipif(not DATA.is_dir(), reason=f"no sample files: {DATA} is not here")
 SAMPLES = sorted(DATA.glob("mp/*"))

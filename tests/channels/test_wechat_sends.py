@@ -27,13 +27,14 @@ from bot.channels.base import (
 from bot.channels.wechat.account import API as REAL
 from bot.channels.wechat.account import Account
 from bot.channels.wechat.channel import WeChatChannel
+from bot.settings import ROOT
 from conversations.schemas import Inbound
 from store import clock
 from store.errors import SettingsError
 from tests.channels.house import served
 from tests.channels.wechat_fake import APPID, PLAIN, SECRET, TOKEN, WeChatApi
 
-MP = Path("/work/shared/data/wechat/mp")
+MP = ROOT.parent / "shared" / "data" / "wechat" / "mp"
 
 
 async def nothing(_: Inbound) -> Accepted:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -37,7 +36,7 @@ from tests.channels.wecom_fake import (
     sealed,
 )
 
-KF = Path("/work/shared/data/wechat/kf")
+KF = ROOT.parent / "shared" / "data" / "wechat" / "kf"
 here = pytest.mark.skipif(not KF.is_dir(), reason=f"no sample files: {KF} is not here")
 
 

@@ -25,6 +25,7 @@ from bot.channels.wecom.account import API as REAL
 from bot.channels.wecom.account import Account
 from bot.channels.wecom.channel import MENU, WecomChannel
 from bot.channels.wecom.check import check
+from bot.settings import ROOT
 from conversations import letters
 from conversations.models import Conversation, Delivery, FileKind, Holder
 from conversations.schemas import Button
@@ -47,7 +48,7 @@ from tests.channels.wecom_fake import (
     WecomPlatform,
 )
 
-KF = Path("/work/shared/data/wechat/kf")
+KF = ROOT.parent / "shared" / "data" / "wechat" / "kf"
 CHOICES = (Button("改时间", "我想改派送时间"), Button("Pick it up", "I will pick it up"))
 
 

@@ -1,6 +1,6 @@
 """WeCom's side in this process: callbacks made by wechatpy, and a small server API.
 
-The API's bodies have the shape of ``/work/shared/data/wechat/kf`` (a test compares them). It keeps
+The API's bodies have the shape of ``../shared/data/wechat/kf`` (a test compares them). It keeps
 what WeCom keeps: a list of entries behind a cursor, ids that may be used once, five messages after
 each of the customer's.
 """

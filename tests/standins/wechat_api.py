@@ -1,4 +1,4 @@
-"""WeChat's server API, small: its bodies have the shape of ``/work/shared/data/wechat/mp`` and it
+"""WeChat's server API, small: its bodies have the shape of ``../shared/data/wechat/mp`` and it
 keeps the platform's own count, five messages after each of the customer's, then 45047."""
 
 from __future__ import annotations
