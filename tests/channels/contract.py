@@ -104,11 +104,16 @@ class Desk:
         self.platform = platform
         self.files = file_store()
         self._stack = AsyncExitStack()
+        self._threads = self._fresh_threads()
         self.start()
 
+    @staticmethod
+    def _fresh_threads() -> ThreadPoolExecutor:
+        threads = ThreadPoolExecutor()
+        asyncio.get_running_loop().set_default_executor(threads)
+        return threads
+
     def start(self) -> None:
-        self._threads = ThreadPoolExecutor()
-        asyncio.get_running_loop().set_default_executor(self._threads)
         self.house = House(self.database, files=self.files)
         self.channel = self.platform.attach(self.house)
         self.house.channels.add(self.channel)
@@ -127,6 +132,7 @@ class Desk:
         ending = threading.Thread(target=self._threads.shutdown, daemon=True)
         ending.start()
         ending.join(1)
+        self._threads = self._fresh_threads()
 
     async def write(self, outside_id: str, text: str, who: str = "ann") -> int:
         return await self.platform.write(self.http, outside_id, text, who)
