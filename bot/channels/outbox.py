@@ -213,9 +213,9 @@ class OutboxLoop:
         with self._database.write() as session:
             row = session.get_one(Outbox, envelope.row.id)
             row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
-            # The platform may have said meanwhile that it did not arrive.
-            lost = row.state == Delivery.FAILED
-            state = Delivery.FAILED if lost else Delivery.SENT
+            # The platform may have said meanwhile that it arrived, or that it did not: that stands.
+            state = Delivery.SENT if row.state == Delivery.QUEUED else Delivery(row.state)
+            lost = state == Delivery.FAILED
             at, reason, error = clock.now(), row.reason, row.last_error
             for done in (row, *self._along(session, envelope)):
                 done.sent_at, done.state, done.reason = at, state, reason if lost else None

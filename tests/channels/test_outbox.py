@@ -8,8 +8,10 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
-from conversations.models import Delivery, Undelivered
+from bot.channels.base import Part
+from conversations.models import Delivery, Outbox, Undelivered
 from conversations.schemas import Inbound
 from store import clock
 from store.engine import Database
@@ -170,6 +172,28 @@ async def test_a_worker_that_dies_in_a_later_attempt_may_have_sent_it(
     (row,) = again.outbox_rows()
     assert texts(platform) == ["hello"]
     assert (row.state, row.reason) == (Delivery.FAILED, Undelivered.UNKNOWN)
+
+
+async def test_a_receipt_that_overtakes_our_note_stands(database: Database) -> None:
+    """An app may confirm a message before its answer to our send has come back."""
+    platform = FakePlatform(drops_repeats=False)
+    house = connected(database, platform)
+    channel = house.channels.get("fake")
+    send = channel.send
+
+    async def send_and_confirm(part: Part) -> str | None:
+        outside_id = await send(part)
+        with database.write() as session:
+            session.execute(update(Outbox).values(state=Delivery.READ))
+        return outside_id
+
+    channel.send = send_and_confirm  # type: ignore[method-assign]
+    conversation = await known(house)
+    house.post(conversation, "k", "hello")
+    async with house.at_work():
+        await until(house.idle)
+    (row,) = house.outbox_rows()
+    assert (row.state, row.due_at, row.parts_sent) == (Delivery.READ, None, 1)
 
 
 async def test_a_worker_that_dies_between_two_attempts_leads_to_one_send(

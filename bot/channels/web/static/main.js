@@ -241,7 +241,7 @@ addEventListener("pagehide", () => stream.hangUp());
 
 host.listen({
   begin: (claim) => {
-    words.value = shelf.get("draft") || "";
+    words.value ||= shelf.get("draft") || ""; // he may be writing already
     draft();
     return begin(claim);
   },
