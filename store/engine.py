@@ -17,7 +17,8 @@ class Database:
 
     ``write()`` opens a transaction that is committed at the end of the block and rolled back on
     any exception. On SQLite it takes the write lock at its start, so that a read followed by a
-    write cannot fail half way with "database is locked". ``read()`` never blocks a writer.
+    write cannot fail half way with "database is locked". ``read()`` never blocks a writer, and all its
+    queries see one moment: a view put together from several does not contradict itself.
     """
 
     def __init__(self, address: str) -> None:
@@ -35,6 +36,8 @@ class Database:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        looking = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._looks = sessionmaker(self.engine.execution_options(**looking), expire_on_commit=False)
         # SQLite has one writer. Threads of one process queue here, fairly and at once, instead of
         # polling the file lock with growing sleeps.
         self._writing = threading.Lock() if self.is_sqlite else nullcontext()
@@ -50,8 +53,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A transaction that only looks; rolled back at the end."""
-        with self._sessions() as session:
+        """A transaction that only looks, at one moment; rolled back at the end."""
+        with self._looks() as session:
             yield session
 
     def dispose(self) -> None:

@@ -51,6 +51,18 @@ def test_an_exception_rolls_back(database: Database) -> None:
         assert session.query(Inbox).count() == 0
 
 
+def test_a_look_sees_one_moment_whatever_is_written_beside_it(database: Database) -> None:
+    with database.read() as session:
+        assert session.query(Inbox).count() == 0
+        with database.write() as other:
+            rooms.said(other, "你好")
+        assert session.query(Inbox).count() == 0
+    with database.read() as session:
+        assert session.query(Inbox).count() == 1
+    with database.write() as session:
+        assert session.connection().get_isolation_level() != "REPEATABLE READ"
+
+
 def test_a_row_is_leased_to_one_and_comes_back_when_he_dies(
     database: Database, at: Callable[[datetime], None]
 ) -> None:
