@@ -128,7 +128,12 @@ class Gazetteer:
             ("goods", lists["goods"]["zh"]),
         ):
             self._words |= {str(word): kind for word in words}
-        self._longest = max(map(len, self._words))
+        # The lengths of the words that begin with a character, longest first.
+        self._lengths: dict[str, list[int]] = {}
+        for word in sorted(self._words, key=len, reverse=True):
+            lengths = self._lengths.setdefault(word[0], [])
+            if len(word) not in lengths:
+                lengths.append(len(word))
         self._phrases = {
             tuple(str(word).split()): kind
             for kind, words in (
@@ -150,7 +155,9 @@ class Gazetteer:
                 rf"{one}[\u4e00-\u9fff]?(?:{titles})|[{''.join(people['familiar'])}]{one}(?!子|板)"
                 rf"|\b(?:{'|'.join(people['en_titles'])})\.? [a-z]+(?: [a-z]+)?"
             ),
-            "full": re.compile(rf"{one}{given}{{1,2}}|[大小老阿]{given}|{given}(?:哥|姐|仔|叔|伯|嫂|生)"),
+            "full": re.compile(
+                rf"{one}{given}{{1,2}}|[大小老阿]{given}|{given}(?:哥|姐|仔|叔|伯|嫂|生)"
+            ),
             "street": re.compile(_STREET),
             "postcode": re.compile(_POSTCODE),
             "unit": re.compile(_UNIT),
@@ -170,11 +177,11 @@ class Gazetteer:
     def _listed(self, lower: str) -> Iterator[Hint]:
         start = 0
         while start < len(lower):
-            for end in range(min(start + self._longest, len(lower)), start, -1):
-                kind = self._words.get(lower[start:end])
-                if kind:
-                    yield Hint(kind, start, end)
-                    start = end - 1
+            for length in self._lengths.get(lower[start], ()):
+                word = lower[start : start + length]
+                if word in self._words:
+                    yield Hint(self._words[word], start, start + len(word))
+                    start += len(word) - 1
                     break
             start += 1
 
