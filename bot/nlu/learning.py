@@ -53,11 +53,12 @@ class Prepared:
         total: Rows = np.empty((count, count), dtype=np.float32)
 
         def fill(start: int) -> None:
-            block = slice(start, start + _BLOCK)
-            rows = (self.grams[block] @ self.grams.T).toarray()
+            block, rest = slice(start, start + _BLOCK), slice(start, None)
+            rows = (self.grams[block] @ self.grams[rest].T).toarray()
             for view in self.views:
-                rows += gaussian(view.known[block] @ view.known.T)
-            total[block] = rows
+                rows += gaussian(view.known[block] @ view.known[rest].T)
+            total[block, rest] = rows
+            total[rest, block] = rows.T
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(fill, range(0, count, _BLOCK)))
