@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float32]
 
@@ -93,7 +94,7 @@ class UseVectors:
         def fill(first: int) -> None:
             rows[first::cores] = self._model.encode(texts[first::cores])
 
-        with ThreadPoolExecutor(cores) as pool:
+        with threadpool_limits(1), ThreadPoolExecutor(cores) as pool:
             list(pool.map(fill, range(cores)))
         return rows
 
