@@ -29,6 +29,8 @@ def load(path: Path, shape: type[AnyPolicy]) -> AnyPolicy:
         raise PolicyError(f"{path} is missing") from error
     except yaml.YAMLError as error:
         raise PolicyError(f"{path} is not YAML: {error}") from error
+    except ValueError as error:
+        raise PolicyError(f"{path}: line {_unreadable(text)}: {error}") from error
     try:
         return shape.model_validate(document or {})
     except ValidationError as error:
@@ -37,6 +39,23 @@ def load(path: Path, shape: type[AnyPolicy]) -> AnyPolicy:
             for fault in error.errors()
         )
         raise PolicyError(f"{path}: {faults}") from error
+
+
+def _unreadable(text: str) -> int:
+    """The line of the first value that YAML takes for a date no calendar has, counted from 1."""
+    loader = yaml.SafeLoader(text)
+    nodes: list[yaml.Node | None] = [loader.get_single_node()]
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            nodes += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.ScalarNode):
+            try:
+                loader.construct_object(node)
+            except ValueError:
+                return node.start_mark.line + 1
+    return 1
 
 
 def _line(text: str, place: tuple[int | str, ...]) -> int:
