@@ -38,8 +38,12 @@ class TicketState(StrEnum):
 
 
 FINISHED = frozenset({TicketState.CLOSED, TicketState.FOLLOWED_UP, TicketState.CANCELLED})
-_OPEN = text("state NOT IN ('closed', 'followed_up', 'cancelled')")
-_ONE_OPEN = text("waybill_no IS NOT NULL AND state NOT IN ('closed', 'followed_up', 'cancelled')")
+_OPEN = "state NOT IN ('closed', 'followed_up', 'cancelled')"
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """An index of some rows only, on both engines."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class WaitingFor(StrEnum):
@@ -53,7 +57,7 @@ class WaitingFor(StrEnum):
 class Ticket(Base):
     """A complaint. ``kind`` is the report_* intent it came from: its class.
 
-    ``version`` counts every change: who writes on top of one he has not seen is told (``Outdated``).
+    ``version`` counts every change: who writes over one he has not seen is told (``Outdated``).
     While ``waiting_for`` is set the state stands still until ``waiting_until``. ``next_due_at`` is
     when the first of its open promises runs out: the promises keep it, lists order by it.
     """
@@ -63,14 +67,20 @@ class Ticket(Base):
         Index("ix_tickets_waybill_no_kind", "waybill_no", "kind"),
         Index("ix_tickets_conversation_id", "conversation_id"),
         Index("ix_tickets_customer_id", "customer_id"),
+        # Lists: most urgent first, or what runs out first, of all or of one team.
+        Index("ix_tickets_open", "urgency_rank", "id", **_where(_OPEN)),
+        Index("ix_tickets_team_open", "team", "urgency_rank", "id", **_where(_OPEN)),
+        Index("ix_tickets_staff_open", "staff_id", "urgency_rank", "id", **_where(_OPEN)),
+        Index("ix_tickets_state", "state", "urgency_rank", "id"),
+        Index("ix_tickets_due", "next_due_at", "id", **_where(_OPEN)),
+        Index("ix_tickets_team_due", "team", "next_due_at", "id", **_where(_OPEN)),
         # One open ticket per waybill and class, whoever opens it at the same moment.
         Index(
             "uq_tickets_open",
             "waybill_no",
             "kind",
             unique=True,
-            sqlite_where=_ONE_OPEN,
-            postgresql_where=_ONE_OPEN,
+            **_where(f"waybill_no IS NOT NULL AND {_OPEN}"),
         ),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -81,13 +91,13 @@ class Ticket(Base):
     urgency_rank: Mapped[int]
     urgency_rule: Mapped[str] = mapped_column(String(40))
     state: Mapped[TicketState] = mapped_column(String(12), default=TicketState.RECEIVED)
-    version: Mapped[int]
+    version: Mapped[int] = mapped_column()
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     team: Mapped[str] = mapped_column(String(40))
     staff_id: Mapped[int | None]
     waiting_for: Mapped[WaitingFor | None] = mapped_column(String(8))
     waiting_until: Mapped[datetime | None]
-    waiting_why: Mapped[str | None] = mapped_column(String(300))
+    waiting_why: Mapped[str | None]
     next_due_at: Mapped[datetime | None]
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
@@ -152,6 +162,7 @@ class TicketEvent(Base):
     key: Mapped[str | None] = mapped_column(String(128), unique=True)
     at: Mapped[datetime]
     actor: Mapped[ActorKind] = mapped_column(String(24))
+    actor_name: Mapped[str | None] = mapped_column(String(60))
     staff_id: Mapped[int | None]
     api_key_id: Mapped[int | None]
     what: Mapped[What] = mapped_column(String(40))
