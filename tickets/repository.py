@@ -10,7 +10,16 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from tickets.models import FINISHED, Promise, Ticket, TicketCounter, TicketEvent
+from tickets.models import (
+    FINISHED,
+    LinkKind,
+    Promise,
+    Ticket,
+    TicketCounter,
+    TicketEvent,
+    TicketFile,
+    TicketLink,
+)
 
 
 def by_number(session: Session, number: str) -> Ticket | None:
@@ -21,6 +30,15 @@ def by_idempotency_key(session: Session, key: str) -> Ticket | None:
     return session.scalar(select(Ticket).where(Ticket.idempotency_key == key))
 
 
+def hold(session: Session, ticket: Ticket) -> None:
+    """Read it afresh and keep others from changing it until this transaction ends."""
+    session.refresh(ticket, with_for_update=True)
+
+
+def event_by_key(session: Session, key: str) -> TicketEvent | None:
+    return session.scalar(select(TicketEvent).where(TicketEvent.key == key))
+
+
 def open_like(
     session: Session, kind: str, *, waybill_no: str | None, conversation_id: int
 ) -> Ticket | None:
@@ -28,7 +46,7 @@ def open_like(
     same = (
         Ticket.waybill_no == waybill_no
         if waybill_no
-        else or_(Ticket.waybill_no.is_(None)) & (Ticket.conversation_id == conversation_id)
+        else Ticket.waybill_no.is_(None) & (Ticket.conversation_id == conversation_id)
     )
     return session.scalar(
         select(Ticket)
@@ -81,6 +99,33 @@ def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:
     return session.scalars(
         select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
     ).all()
+
+
+def links(session: Session, ticket_id: int) -> Sequence[TicketLink]:
+    """Both ways, oldest first."""
+    return session.scalars(
+        select(TicketLink)
+        .where(or_(TicketLink.ticket_id == ticket_id, TicketLink.other_id == ticket_id))
+        .order_by(TicketLink.id)
+    ).all()
+
+
+def file_ids(session: Session, ticket_id: int) -> Sequence[int]:
+    """The attachments that are evidence of a ticket, in the order they came."""
+    return session.scalars(
+        select(TicketFile.attachment_id)
+        .where(TicketFile.ticket_id == ticket_id)
+        .order_by(TicketFile.attachment_id)
+    ).all()
+
+
+def merged_into(session: Session, ticket_id: int) -> Ticket | None:
+    """The ticket that a merged one went on in."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketLink, TicketLink.other_id == Ticket.id)
+        .where(TicketLink.ticket_id == ticket_id, TicketLink.kind == LinkKind.MERGED)
+    )
 
 
 def next_number_of(session: Session, day: date) -> int:
