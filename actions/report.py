@@ -16,9 +16,11 @@ from actions.turn import Reply, Turn, joined, remember
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
+from parcels.service import whereabouts
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
+from tickets.promises.models import PromiseKind
 from tickets.service import Complaint, Opened
 from tickets.urgency import Circumstances, Verdict
 
@@ -188,6 +190,10 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE:
         words.append(describe(turn, shipment))
+        if whereabouts(turn.session, shipment).reason:
+            turn.services.tickets.clocks.keep(
+                turn.session, (PromiseKind.CAUSE,), ticket_id=opened.ticket.id
+            )
     words = [joined(words, turn.language), _receipt(turn, opened)]
     words = [text for text in words if text]
     reason, rule, hold = _why_a_person(turn, opened, threat)

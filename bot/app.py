@@ -39,6 +39,7 @@ from bot.channels.wecom.channel import WecomChannel
 from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
@@ -46,6 +47,7 @@ from bot.ticks import Ticks
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
+from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules
 from parcels import routes as parcels
@@ -60,6 +62,8 @@ from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
+from tickets.promises.clocks import Clocks
+from tickets.promises.policy import Policies
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
@@ -85,6 +89,7 @@ class Service:
     fetching: FetchLoop
     depot: DepotLoop | None
     simulator: Simulator | None
+    promises: PromiseLoop
     rasa: Rasa
     skills: runtime.Services
 
@@ -101,9 +106,11 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    tickets = Tickets(urgency, routing, settings.zone)
+    classes = intake.from_file(POLICIES / "intake.yml")
+    clocks = Clocks(Policies(POLICIES, settings.zone, classes.classes))
+    tickets = Tickets(urgency, routing, clocks, settings.zone)
     channels = Channels()
-    handoffs = Handoffs(texts, urgency, routing, channels.capabilities, live)
+    handoffs = Handoffs(texts, clocks, routing, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
@@ -168,6 +175,7 @@ def assemble(settings: Settings) -> Service:
         if depot
         else None,
         simulator=simulator,
+        promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -176,7 +184,7 @@ def assemble(settings: Settings) -> Service:
             tickets=tickets,
             handoffs=handoffs,
             anger=Anger.from_file(POLICIES / "anger.yml"),
-            intake=intake.from_file(POLICIES / "intake.yml"),
+            intake=classes,
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
             orders_go_out=depot is not None,
@@ -213,10 +221,13 @@ def create(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         schema.migrate(service.database)
+        with service.database.write() as session:
+            service.skills.tickets.clocks.put_in_force(session)
         service.live.start()
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        service.promises.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -224,6 +235,7 @@ def create(settings: Settings) -> FastAPI:
         if service.depot:
             await service.depot.stop()
         ticks.stop()
+        await service.promises.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()

@@ -24,7 +24,10 @@ from handoff.staff import SignedIn
 from store import policies
 from store.engine import Database
 from store.live import Live
+from tickets import intake
 from tickets.models import Urgency
+from tickets.promises.clocks import Clocks
+from tickets.promises.policy import Policies
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
@@ -41,17 +44,24 @@ class Rooms:
     handoffs: Handoffs
 
 
+def build_clocks(folder: Path = POLICIES) -> Clocks:
+    """By the company's own policy, or by the one in ``folder``."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    return Clocks(Policies(folder, SHANGHAI, classes))
+
+
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
+    clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
     return Rooms(
         database=database,
         texts=texts,
-        tickets=Tickets(urgency, routing, SHANGHAI),
+        tickets=Tickets(urgency, routing, clocks, SHANGHAI),
         handoffs=Handoffs(
             texts,
-            urgency,
+            clocks,
             routing,
             lambda _: Capabilities(buttons=True, reply_quota=5),
             Live(database),

@@ -41,7 +41,6 @@ from tests.channels.telegram_forum import CHAT, GROUP, Forum
 from tests.channels.telegram_peer import TOKEN, Peer, peer
 from tickets.models import Urgency
 from tickets.routing import Routing
-from tickets.urgency import UrgencyRules
 
 __all__ = ["peer"]
 SECRET = "the-secret-of-these-deliveries"
@@ -67,7 +66,7 @@ class Small:
         self.house = House(self.database)
         self.handoffs = Handoffs(
             TEXTS,
-            UrgencyRules.from_file(rooms.POLICIES / "urgency.yml"),
+            rooms.build_clocks(),
             Routing.from_file(rooms.POLICIES / "teams.yml", rooms.SHANGHAI),
             self.house.channels.capabilities,
             self.house.live,

@@ -48,7 +48,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import file_store
+from tests.rooms import build_clocks, file_store
 from tests.samples import PHOTO
 from tickets.models import Urgency
 from tickets.routing import Routing
@@ -210,11 +210,12 @@ def build(database: Database) -> World:
     """Everything on ``database``, which must have its schema and the three people."""
     texts, urgency, routing = policies()
     live = Live(database)
+    clocks = build_clocks()
     can = {
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
-    handoffs = Handoffs(texts, urgency, routing, lambda name: can.get(name, Capabilities()), live)
+    handoffs = Handoffs(texts, clocks, routing, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False, telegram=True)
     app = FastAPI()
     app.include_router(router(desk))
@@ -225,7 +226,7 @@ def build(database: Database) -> World:
     def fail(_: Request, error: CourierError) -> JSONResponse:
         return JSONResponse({"error": error.code}, error.status)
 
-    return World(database, desk, Tickets(urgency, routing, ZONE), app)
+    return World(database, desk, Tickets(urgency, routing, clocks, ZONE), app)
 
 
 @functools.cache

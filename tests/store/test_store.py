@@ -16,7 +16,9 @@ import conversations.models
 import handoff.models
 import parcels.change_models
 import parcels.models
+import store.policy_versions
 import tickets.models
+import tickets.promises.models
 from conversations.models import Inbox
 from store import clock, schema
 from store.base import Base
@@ -31,7 +33,9 @@ TABLES = (
     handoff.models,
     parcels.change_models,
     parcels.models,
+    store.policy_versions,
     tickets.models,
+    tickets.promises.models,
 )
 LEASE = timedelta(seconds=30)
 
