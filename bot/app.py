@@ -60,6 +60,9 @@ from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
+from tickets.notices import Notices
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
@@ -101,9 +104,10 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    tickets = Tickets(urgency, routing, settings.zone)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    tickets = Tickets(urgency, routing, settings.zone, lifecycle)
     channels = Channels()
-    handoffs = Handoffs(texts, urgency, routing, channels.capabilities, live)
+    handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
