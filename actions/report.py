@@ -17,6 +17,7 @@ from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
 from parcels.service import whereabouts
+from tickets import evidence
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
@@ -187,6 +188,7 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
             facts={fact.slot: fact.value for fact in turn.learned()},
         ),
     )
+    evidence.gather(turn.session, turn.services.tickets.lifecycle, turn.conversation.id)
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE:
         words.append(describe(turn, shipment))

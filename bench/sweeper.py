@@ -38,7 +38,7 @@ def rooms(database: Database) -> tuple[Tickets, Handoffs, PromiseLoop]:
     classes = intake.from_file(POLICIES / "intake.yml").classes
     clocks = Clocks(Policies(POLICIES, zone, classes))
     tickets = Tickets(UrgencyRules.from_file(POLICIES / "urgency.yml"), routing, clocks, zone)
-    handoffs = Handoffs(texts, clocks, routing, lambda _: Capabilities(), live)
+    handoffs = Handoffs(texts, tickets, lambda _: Capabilities(), live)
     return tickets, handoffs, PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live))
 
 

@@ -62,6 +62,9 @@ from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
+from tickets.notices import Notices
 from tickets.promises.clocks import Clocks
 from tickets.promises.policy import Policies
 from tickets.routing import Routing
@@ -106,11 +109,12 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
     classes = intake.from_file(POLICIES / "intake.yml")
     clocks = Clocks(Policies(POLICIES, settings.zone, classes.classes))
-    tickets = Tickets(urgency, routing, clocks, settings.zone)
+    tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle)
     channels = Channels()
-    handoffs = Handoffs(texts, clocks, routing, channels.capabilities, live)
+    handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)

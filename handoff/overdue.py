@@ -70,8 +70,7 @@ class Overdue:
                 ticket,
                 What.OVERDUE,
                 SYSTEM,
-                promise=promise.kind,
-                by=promise.by.isoformat(),
+                details={"promise": promise.kind, "by": promise.by.isoformat()},
             )
         team = self._escalate(session, made_in, ticket) if _wanted(look, Action.ESCALATE) else None
         verdict = _hotter(ticket, promise) if _wanted(look, Action.RAISE_URGENCY) else None
@@ -94,7 +93,9 @@ class Overdue:
         if team is None or Change.ASSIGN not in self._tickets.lifecycle.allowed(ticket, SYSTEM):
             return None
         owner = Actor(ActorKind.STAFF, ticket.staff_id) if ticket.staff_id else None
-        self._tickets.lifecycle.assign(session, ticket, SYSTEM, team=team, to=owner, why=RULE)
+        self._tickets.lifecycle.assign(
+            session, ticket, SYSTEM, team=team, to=owner, why=RULE, told=True
+        )
         return team
 
     def _tell(self, session: Session, made_in: Conversation, look: Look, team: str | None) -> None:

@@ -23,10 +23,12 @@ from handoff.staff import SignedIn
 from store import clock
 from store.errors import AlreadyTaken, CannotCarry, Conflict, NotFound, NotYours
 from store.live import Live
+from tickets import repository as ticket_records
+from tickets.lifecycle import Change
 from tickets.models import Ticket, Urgency
-from tickets.promises.clocks import About, Clocks
+from tickets.promises.clocks import About
 from tickets.promises.models import PromiseKind
-from tickets.routing import Routing
+from tickets.service import Tickets
 from tickets.urgency import Verdict
 
 ANSWERS = (PromiseKind.CONTACT, PromiseKind.REPLY)
@@ -49,14 +51,14 @@ class Handoffs:
     def __init__(
         self,
         texts: Texts,
-        clocks: Clocks,
-        routing: Routing,
+        tickets: Tickets,
         capabilities: Callable[[str], Capabilities],
         live: Live,
     ) -> None:
         self._texts = texts
-        self._clocks = clocks
-        self._routing = routing
+        self._tickets = tickets
+        self._clocks = tickets.clocks
+        self._routing = tickets.routing
         self._capabilities = capabilities
         self._live = live
 
@@ -187,7 +189,7 @@ class Handoffs:
             return
         if case.ticket_id is not None:
             ticket = session.get_one(Ticket, case.ticket_id)
-            ticket.waybill_no = ticket.waybill_no or waybill_no
+            case.ticket_id = self._tickets.learn_waybill(session, ticket, waybill_no).id
         case.packet = packet_changes.with_parcel(session, case.packet, waybill_no, told)
         self._wake(session, conversation)
 
@@ -206,8 +208,20 @@ class Handoffs:
         conversation.staff_id = person.id
         self._event(session, conversation, "taken", person.id)
         self._say(session, conversation, f"case:{case.id}:joined", "handoff.joined", person.name)
+        self._accept(session, case, person)
         self._wake(session, conversation)
         return case
+
+    def _accept(self, session: Session, case: Case, person: SignedIn) -> None:
+        """Who takes the case takes its ticket on, unless somebody else has it; the customer has
+        just been told."""
+        ticket = session.get(Ticket, case.ticket_id) if case.ticket_id else None
+        if ticket is None:
+            return
+        ticket_records.hold(session, ticket)
+        life, actor = self._tickets.lifecycle, person.actor
+        if Change.ACCEPT in life.allowed(ticket, actor):
+            life.change(session, ticket, Change.ACCEPT, actor, told=True)
 
     def reply(
         self,

@@ -25,7 +25,10 @@ from store import policies
 from store.engine import Database
 from store.live import Live
 from tickets import intake
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
+from tickets.notices import Notices
 from tickets.promises.clocks import Clocks
 from tickets.promises.policy import Policies
 from tickets.routing import Routing
@@ -55,16 +58,15 @@ def build(database: Database) -> Rooms:
     clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
+    live = Live(database)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
     return Rooms(
         database=database,
         texts=texts,
-        tickets=Tickets(urgency, routing, clocks, SHANGHAI),
+        tickets=tickets,
         handoffs=Handoffs(
-            texts,
-            clocks,
-            routing,
-            lambda _: Capabilities(buttons=True, reply_quota=5),
-            Live(database),
+            texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
         ),
     )
 

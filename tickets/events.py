@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
@@ -49,7 +50,7 @@ class Events:
         *,
         key: str | None = None,
         conversation_id: int | None = None,
-        **details: object,
+        details: Mapping[str, object] = MappingProxyType({}),
     ) -> TicketEvent:
         """Append an event together with what was changed of ``ticket``."""
         event = TicketEvent(
@@ -62,7 +63,7 @@ class Events:
             api_key_id=actor.id if actor.kind == ActorKind.API else None,
             what=what,
             why=why,
-            details=details,
+            details=dict(details),
             conversation_id=conversation_id,
         )
         session.add(event)

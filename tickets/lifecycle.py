@@ -113,12 +113,12 @@ class Lifecycle:
         why: str | None = None,
         *,
         version: int | None = None,
-        **details: object,
+        told: bool = False,
     ) -> TicketEvent:
         """Every change without facts of its own; ``why`` of a proposal are the customer's words.
 
         Who accepts a ticket is its owner from then on, also when it is reopened. What moves a
-        ticket on ends its waiting.
+        ticket on ends its waiting. ``told``: the customer hears of it in another way.
         """
         if change in _KEEP_WAITING:
             raise ValueError(f"{change} has a method of its own")
@@ -133,6 +133,7 @@ class Lifecycle:
             ticket.staff_id = actor.id
         if change == Change.REOPEN and ticket.staff_id is None:
             to = TicketState.RECEIVED
+        details: dict[str, object] = {"told": True} if told else {}
         return self._log(session, ticket, change, to, actor, words, details)
 
     def assign(
@@ -145,15 +146,17 @@ class Lifecycle:
         to: Actor | None = None,
         why: str | None = None,
         version: int | None = None,
+        told: bool = False,
     ) -> TicketEvent:
         """Give it to a team, and to one of its people; None: whoever of the team accepts it.
 
-        That the team and the person exist is the caller's to know.
+        That the team and the person exist is the caller's to know. With ``told`` the customer
+        hears of it from the caller.
         """
         state = self.admit(session, ticket, Change.ASSIGN, actor, version)
         words = _words(why)
         ticket.team, ticket.staff_id = team, to.id if to else None
-        details: dict[str, object] = {"team": team}
+        details: dict[str, object] = {"team": team} | ({"told": True} if told else {})
         if to:
             details |= {"staff": to.id, "name": to.name}
         return self._log(session, ticket, Change.ASSIGN, state, actor, words, details)
@@ -243,7 +246,7 @@ class Lifecycle:
             details = {"from": ticket.state, "to": to} | details
         ticket.state = to
         ticket.closed_at = (ticket.closed_at or clock.now()) if to in FINISHED else None
-        return self.events.log(session, ticket, TELLS[change], actor, why, **details)
+        return self.events.log(session, ticket, TELLS[change], actor, why, details=details)
 
 
 def _mine(ticket: Ticket, actor: Actor) -> bool:

@@ -40,6 +40,8 @@ def merge(
     Besides all that a cancellation raises.
     """
     _hold(session, ticket, into)
+    if ticket.customer_id != into.customer_id and ticket.waybill_no != into.waybill_no:
+        raise Invalid("tickets of different customers and parcels")
     lifecycle.admit(session, ticket, Change.CANCEL, actor, version)
     if into.state in FINISHED:
         raise OutOfOrder(f"{into.number} is {into.state}", number=into.number)
@@ -60,9 +62,11 @@ def merge(
     _relate(session, ticket, into, LinkKind.MERGED)
     lifecycle.events.log(
         session, ticket, What.MERGED, actor,
-        **{"from": before, "to": ticket.state, "into": into.number},
+        details={"from": before, "to": ticket.state, "into": into.number},
     )  # fmt: skip
-    lifecycle.events.log(session, into, What.MERGED, actor, ticket.description, other=ticket.number)
+    lifecycle.events.log(
+        session, into, What.MERGED, actor, ticket.description, details={"other": ticket.number}
+    )
     return into
 
 
@@ -89,8 +93,8 @@ def relate(
     """Write the link and say so in both; ``ticket`` is what ``kind`` says to ``other``."""
     _relate(session, ticket, other, kind)
     what = What.SPLIT if kind == LinkKind.SPLIT else What.LINKED
-    lifecycle.events.log(session, ticket, what, actor, other=other.number)
-    lifecycle.events.log(session, other, what, actor, other=ticket.number)
+    lifecycle.events.log(session, ticket, what, actor, details={"other": other.number})
+    lifecycle.events.log(session, other, what, actor, details={"other": ticket.number})
 
 
 def other_of(link: TicketLink, ticket: Ticket) -> int:
@@ -107,7 +111,5 @@ def _hold(session: Session, one: Ticket, other: Ticket) -> None:
     """Always in the same order: two who do this at once wait for each other, and do not lock up."""
     if one.id == other.id:
         raise Invalid("a ticket and itself")
-    if one.customer_id != other.customer_id and one.waybill_no != other.waybill_no:
-        raise Invalid("tickets of different customers and parcels")
     for ticket in sorted((one, other), key=lambda each: each.id):
         repository.hold(session, ticket)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from conversations.models import Attachment, Author, Message
 from tickets.models import (
     FINISHED,
     LinkKind,
@@ -69,6 +70,31 @@ def open_of_conversation(session: Session, conversation_id: int) -> Ticket | Non
         .order_by(Ticket.id.desc())
         .limit(1)
     )
+
+
+def open_about(session: Session, conversation_id: int) -> Ticket | None:
+    """The newest unfinished ticket that was opened or joined in this conversation."""
+    joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
+    return session.scalar(
+        select(Ticket)
+        .where(Ticket.id.in_(joined), Ticket.state.not_in(FINISHED))
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
+
+
+def loose_files(session: Session, conversation_id: int) -> Sequence[int]:
+    """The customer's files of a conversation that are evidence of no ticket yet."""
+    return session.scalars(
+        select(Attachment.id)
+        .join(Message, Message.id == Attachment.message_id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.author == Author.CUSTOMER,
+            ~exists().where(TicketFile.attachment_id == Attachment.id),
+        )
+        .order_by(Attachment.id)
+    ).all()
 
 
 def of_customer(session: Session, customer_id: int, limit: int = 20) -> Sequence[Ticket]:

@@ -142,17 +142,22 @@ class Tickets:
         return self.learn_waybill(session, ticket, waybill_no) if waybill_no else ticket
 
     def learn_waybill(self, session: Session, ticket: Ticket, waybill_no: str) -> Ticket:
-        """A first number. If there is an open ticket about that parcel already, they become one."""
+        """A first number. If this customer has an open ticket about that parcel already, the two
+        become one; if somebody else has, they are linked, and each keeps his own."""
         repository.hold(session, ticket)
         if ticket.waybill_no or ticket.state in FINISHED:
             return ticket
         same = repository.open_like(
             session, ticket.kind, waybill_no=waybill_no, conversation_id=ticket.conversation_id
         )
-        if same is not None:
+        if same is None:
+            ticket.waybill_no = waybill_no
+            session.flush()
+            return ticket
+        if same.customer_id == ticket.customer_id:
             return relations.merge(session, self.lifecycle, ticket, same, SYSTEM)
-        ticket.waybill_no = waybill_no
-        session.flush()
+        ticket.facts = ticket.facts | {"waybill_no": waybill_no}
+        relations.link(session, self.lifecycle, ticket, same, SYSTEM)
         return ticket
 
     def _create(self, session: Session, complaint: Complaint) -> Ticket:
@@ -227,7 +232,9 @@ class Tickets:
         ticket.urgency, ticket.urgency_rank = verdict.colour, verdict.colour.rank
         ticket.urgency_rule = verdict.rule
         details |= {"from": before, "to": verdict.colour}
-        self.lifecycle.events.log(session, ticket, What.URGENCY, SYSTEM, verdict.rule, **details)
+        self.lifecycle.events.log(
+            session, ticket, What.URGENCY, SYSTEM, verdict.rule, details=details
+        )
 
     def _log(
         self,

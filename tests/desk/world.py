@@ -50,7 +50,10 @@ from store.ids import new_key
 from store.live import Live
 from tests.rooms import build_clocks, file_store
 from tests.samples import PHOTO
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
+from tickets.notices import Notices
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
@@ -215,7 +218,9 @@ def build(database: Database) -> World:
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
-    handoffs = Handoffs(texts, clocks, routing, lambda name: can.get(name, Capabilities()), live)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle)
+    handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False, telegram=True)
     app = FastAPI()
     app.include_router(router(desk))
@@ -226,7 +231,7 @@ def build(database: Database) -> World:
     def fail(_: Request, error: CourierError) -> JSONResponse:
         return JSONResponse({"error": error.code}, error.status)
 
-    return World(database, desk, Tickets(urgency, routing, clocks, ZONE), app)
+    return World(database, desk, tickets, app)
 
 
 @functools.cache

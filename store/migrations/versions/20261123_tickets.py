@@ -53,6 +53,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('details', json, nullable=False, server_default='{}'))
         batch_op.add_column(sa.Column('conversation_id', sa.Integer(), nullable=True))
         batch_op.create_unique_constraint('uq_ticket_events_key', ['key'])
+    op.create_index('ix_ticket_events_conversation_id', 'ticket_events', ['conversation_id'])
     _never_changed()
     op.create_table('ticket_files',
     sa.Column('ticket_id', sa.Integer(), nullable=False),
@@ -61,6 +62,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['attachment_id'], ['attachments.id'], name=op.f('fk_ticket_files_attachment_id')),
     sa.PrimaryKeyConstraint('ticket_id', 'attachment_id', name=op.f('pk_ticket_files'))
     )
+    op.create_index('ix_ticket_files_attachment_id', 'ticket_files', ['attachment_id'])
     op.create_table('ticket_links',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('ticket_id', sa.Integer(), nullable=False),
