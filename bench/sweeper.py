@@ -27,17 +27,17 @@ from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
 
 POLICIES = ROOT / "policies"
+ZONE = ZoneInfo("Asia/Shanghai")
 
 
 def rooms(database: Database) -> tuple[Tickets, Handoffs, PromiseLoop]:
     """The rooms that promises need, put together as the service does it."""
-    zone = ZoneInfo("Asia/Shanghai")
     live = Live(database)
-    texts = Texts(POLICIES / "texts", zone)
-    routing = Routing.from_file(POLICIES / "teams.yml", zone)
+    texts = Texts(POLICIES / "texts", ZONE)
+    routing = Routing.from_file(POLICIES / "teams.yml", ZONE)
     classes = intake.from_file(POLICIES / "intake.yml").classes
-    clocks = Clocks(Policies(POLICIES, zone, classes))
-    tickets = Tickets(UrgencyRules.from_file(POLICIES / "urgency.yml"), routing, clocks, zone)
+    clocks = Clocks(Policies(POLICIES, ZONE, classes))
+    tickets = Tickets(UrgencyRules.from_file(POLICIES / "urgency.yml"), routing, clocks, ZONE)
     handoffs = Handoffs(texts, tickets, lambda _: Capabilities(), live)
     return tickets, handoffs, PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live))
 

@@ -39,7 +39,11 @@ class Overdue:
         self._live = live
 
     def look(self, session: Session, promise_id: int) -> Look | None:
-        """Warn of a promise, or act on a broken one; None if neither is due."""
+        """Warn of a promise, or act on a broken one; None if neither is due.
+
+        A delivery that was promised and has come in time is kept."""
+        if self._handoffs.promising.delivered(session, session.get_one(Promise, promise_id)):
+            return None
         look = self._tickets.clocks.look(session, promise_id)
         if look is None:
             return None
@@ -70,7 +74,11 @@ class Overdue:
                 ticket,
                 What.OVERDUE,
                 SYSTEM,
-                details={"promise": promise.kind, "by": promise.by.isoformat()},
+                details={
+                    "promise": promise.kind,
+                    "id": promise.id,
+                    "by": promise.by.isoformat(),
+                },
             )
         team = self._escalate(session, made_in, ticket) if _wanted(look, Action.ESCALATE) else None
         verdict = _hotter(ticket, promise) if _wanted(look, Action.RAISE_URGENCY) else None

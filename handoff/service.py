@@ -19,6 +19,7 @@ from conversations.texts import Texts
 from handoff import packet as packets
 from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
+from handoff.promising import Promising
 from handoff.staff import SignedIn
 from store import clock
 from store.errors import AlreadyTaken, CannotCarry, Conflict, NotFound, NotYours
@@ -27,7 +28,7 @@ from tickets import repository as ticket_records
 from tickets.lifecycle import Change
 from tickets.models import Ticket, Urgency
 from tickets.promises.clocks import About
-from tickets.promises.models import PromiseKind
+from tickets.promises.models import Promise, PromiseKind, PromiseState
 from tickets.service import Tickets
 from tickets.urgency import Verdict
 
@@ -58,6 +59,7 @@ class Handoffs:
         self._texts = texts
         self._tickets = tickets
         self._clocks = tickets.clocks
+        self.promising = Promising(tickets.clocks, texts)
         self._routing = tickets.routing
         self._capabilities = capabilities
         self._live = live
@@ -231,10 +233,13 @@ class Handoffs:
         text: str,
         key: str,
         files: tuple[Upload, ...] = (),
+        *,
+        confirmed: bool = True,
     ) -> Message | None:
         """Words, files, or both to the customer; ``key`` makes a repeated click harmless.
 
-        CannotCarry for a file that his channel does not take.
+        CannotCarry for a file that his channel does not take; unless ``confirmed``, Contradicts for
+        words that put off what he was promised.
         """
         case, conversation = self._own(session, case_id, person)
         can = self.capabilities(session, conversation)
@@ -242,6 +247,8 @@ class Handoffs:
             if not can.carries(file.stored.media_type, file.stored.size):
                 raise CannotCarry(media_type=file.stored.media_type)
         words = conversations.words(text, needed=not files)
+        if not confirmed:
+            self.promising.check(session, conversation, words)
         outbound = Outbound(f"agent:{case.id}:{key}"[:128], words, files=files)
         message = conversations.post(session, conversation, outbound, Author.AGENT, person.id)
         at = clock.now()
@@ -250,6 +257,28 @@ class Handoffs:
         self._answered(session, case)
         self._wake(session, conversation)
         return message
+
+    def promise(
+        self, session: Session, case_id: int, person: SignedIn, message_id: int
+    ) -> list[Promise]:
+        """Keep what a message promises in the ledger; see ``Promising.record``."""
+        case, conversation = self._own(session, case_id, person)
+        made = self.promising.record(session, case, message_id, person.id)
+        self._wake(session, conversation)
+        return made
+
+    def end_promise(
+        self,
+        session: Session,
+        case_id: int,
+        person: SignedIn,
+        promise_id: int,
+        state: PromiseState,
+    ) -> None:
+        """Who has the case says that a promise was kept, or is not owed any more."""
+        case, conversation = self._own(session, case_id, person)
+        self.promising.end(session, case, promise_id, state)
+        self._wake(session, conversation)
 
     def typing(self, session: Session, case_id: int, person: SignedIn) -> None:
         """The agent is writing: worth a wake-up, which may be lost, and nothing in the record."""

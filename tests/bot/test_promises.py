@@ -17,6 +17,7 @@ from bot.promises import LEASE, PromiseLoop
 from bot.settings import ROOT
 from conversations import repository as record
 from conversations.models import Conversation, Message, Outbox
+from handoff.desk import repository as desk
 from handoff.overdue import Overdue
 from handoff.packet import Request
 from store import clock
@@ -92,7 +93,7 @@ def test_a_broken_promise_moves_up_and_the_customer_hears_the_truth(house: Rooms
     with house.database.read() as session:
         ticket = session.get_one(Ticket, ticket_id)
         case = house.handoffs.case(session, 1)
-        broken = repository.for_attention(session)
+        broken = [b.promise for b in desk.broken_promises(session)]
         events = session.scalars(select(TicketEvent.what)).all()
     assert (ticket.team, case.team) == ("regional", "regional")
     assert case.contact_by == start + 2 * HOUR

@@ -89,7 +89,7 @@ def test_a_reply_sent_twice_reaches_the_customer_once(world: World) -> None:
         assert answer.status_code == 200
     assert said_to_customer(world, case_id).count("马上为您查") == 1
     repeated = lili.call(f"/api/cases/{case_id}/reply", {"text": "马上为您查", "key": "one-render"})
-    assert repeated.json() == {"message_id": None, "repeated": True}
+    assert repeated.json() == {"message_id": None, "repeated": True, "promises": []}
 
 
 def test_each_answer_to_a_reply_brings_the_key_of_the_next(world: World) -> None:

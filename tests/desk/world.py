@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -54,6 +55,7 @@ from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
 from tickets.notices import Notices
+from tickets.promises.clocks import About
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
@@ -166,6 +168,26 @@ class World:
             )
             release(row, retry_at=None, error="OperationalError")
             return row.id
+
+    def agent_says(self, case_id: int, text: str) -> int:
+        """Words of an agent in the conversation of a case; the message's id."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, self.case(case_id).conversation_id)
+            message = conversations.post(
+                session, conversation, Outbound(new_key(), text), Author.AGENT, 1
+            )
+            assert message is not None
+            return message.id
+
+    def promise_to(self, case_id: int) -> int:
+        """An open promise to the customer of a case."""
+        with self.database.write() as session:
+            case = session.get_one(Case, case_id)
+            about = About(case.conversation_id, Urgency(case.urgency))
+            by = clock.now() + timedelta(hours=1)
+            return self.tickets.clocks.say(
+                session, about, "一小时内答复", by, message_id=None, staff_id=1
+            ).id
 
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:

@@ -69,6 +69,7 @@ class Clocks:
 
     def __init__(self, policies: Policies) -> None:
         self._policies = policies
+        self.ledger = policies.ledger
         self._earlier: dict[int, Terms] = {}
 
     def put_in_force(self, session: Session) -> None:

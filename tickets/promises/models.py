@@ -35,6 +35,16 @@ class PromiseState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Topic(StrEnum):
+    """What words promise."""
+
+    MONEY = "money"
+    DELIVERY = "delivery"
+    SOLUTION = "solution"
+    NEWS = "news"
+    """that somebody gets in touch"""
+
+
 class Promise(Due, Base):
     """A time given to a customer. ``by`` is that time; ``message_id`` the message that gave it and
     ``words`` what it says, where somebody wrote it (``staff_id``; null: the bot).
@@ -49,6 +59,7 @@ class Promise(Due, Base):
     __table_args__ = (
         Index("ix_promises_conversation_id", "conversation_id"),
         Index("ix_promises_ticket_id", "ticket_id"),
+        Index("ix_promises_message_id", "message_id"),
         Index(
             "ix_promises_attention",
             "id",
@@ -68,6 +79,8 @@ class Promise(Due, Base):
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
     staff_id: Mapped[int | None]
     words: Mapped[str | None]
+    waybill_no: Mapped[str | None] = mapped_column(String(40))
+    """The parcel, where its delivery is what was promised."""
     made_at: Mapped[datetime]
     by: Mapped[datetime]
     warn_at: Mapped[datetime]

@@ -16,7 +16,8 @@ from store import policies
 from store.policies import Policy
 from tickets.models import Urgency
 from tickets.promises.calendar import Calendar, Hours
-from tickets.promises.models import PromiseKind
+from tickets.promises.ledger import Ledger
+from tickets.promises.models import PromiseKind, Topic
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -70,6 +71,7 @@ class PromisePolicy(Policy):
 
     warn_at: Share
     promises: dict[PromiseKind, KindPolicy]
+    topics: dict[Topic, dict[str, tuple[str, ...]]]
 
     @field_validator("promises")
     @classmethod
@@ -138,6 +140,7 @@ class Policies:
         path = folder / self.NAME
         self.text = policies.read(path)
         self.present = self.terms(self.text, path)
+        self.ledger = Ledger(self.present.policy.topics)
 
     def terms(self, text: str, path: Path | str) -> Terms:
         """PolicyError names ``path``, line and what is allowed."""

@@ -44,6 +44,15 @@ def to_customer(
     return session.scalars(query.order_by(Promise.id.desc()).limit(limit)).all()
 
 
+def by_message(session: Session, message_id: int) -> Sequence[Promise]:
+    """What somebody promised in this message."""
+    return session.scalars(
+        select(Promise)
+        .where(Promise.message_id == message_id, Promise.kind == PromiseKind.WORD)
+        .order_by(Promise.id)
+    ).all()
+
+
 def of_ticket(session: Session, ticket_id: int) -> Sequence[Promise]:
     return session.scalars(
         select(Promise).where(Promise.ticket_id == ticket_id).order_by(Promise.id)
@@ -96,20 +105,19 @@ def note_next_due(session: Session, ticket_id: int) -> None:
     session.execute(update(table).where(table.c.id == ticket_id).values(next_due_at=_NEXT_DUE))
 
 
-def for_attention(
-    session: Session, *, before: int | None = None, limit: int = 40
-) -> Sequence[Promise]:
-    """Broken promises that no supervisor has seen, newest first."""
-    query = select(Promise).where(Promise.attention)
-    if before is not None:
-        query = query.where(Promise.id < before)
-    return session.scalars(query.order_by(Promise.id.desc()).limit(limit)).all()
-
-
 def count_for_attention(session: Session, most: int = 100) -> int:
     """How many there are; ``most`` for that many or more."""
     some = select(Promise.id).where(Promise.attention).limit(most).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def mark_seen(session: Session, promise_id: int, staff_id: int) -> None:
+    """A supervisor has seen that it broke; the first who did is kept."""
+    session.execute(
+        update(Promise)
+        .where(Promise.id == promise_id, Promise.attention)
+        .values(attention=False, seen_by=staff_id)
+    )
 
 
 def open_after(session: Session, after: int, limit: int) -> Sequence[Promise]:

@@ -30,6 +30,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('message_id', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('staff_id', sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column('words', sa.String(), nullable=True))
+        batch_op.add_column(sa.Column('waybill_no', sa.String(length=40), nullable=True))
         batch_op.add_column(sa.Column('warn_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('warned_at', sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('left', sa.Interval(), nullable=True))
@@ -61,6 +62,7 @@ def upgrade() -> None:
     with op.batch_alter_table('promises', schema=None) as batch_op:
         batch_op.alter_column('warn_at', nullable=False, existing_type=sa.DateTime(timezone=True))
         batch_op.create_index('ix_promises_ticket_id', ['ticket_id'])
+        batch_op.create_index('ix_promises_message_id', ['message_id'])
         batch_op.create_index(batch_op.f('ix_promises_due_at'), ['due_at'])
         batch_op.create_index(
             'ix_promises_attention', ['id'], sqlite_where=ATTENTION, postgresql_where=ATTENTION
