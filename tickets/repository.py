@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from conversations.models import Attachment, Author, Message
 from tickets.models import (
-    FINISHED,
+    IS_OPEN,
     LinkKind,
     Promise,
     Ticket,
@@ -51,7 +51,7 @@ def open_like(
     )
     return session.scalar(
         select(Ticket)
-        .where(same, Ticket.kind == kind, Ticket.state.not_in(FINISHED))
+        .where(same, Ticket.kind == kind, IS_OPEN)
         .order_by(Ticket.id.desc())
         .limit(1)
     )
@@ -67,7 +67,7 @@ def open_of_conversation(session: Session, conversation_id: int) -> Ticket | Non
     """The newest unfinished ticket that was opened in this conversation."""
     return session.scalar(
         select(Ticket)
-        .where(Ticket.conversation_id == conversation_id, Ticket.state.not_in(FINISHED))
+        .where(Ticket.conversation_id == conversation_id, IS_OPEN)
         .order_by(Ticket.id.desc())
         .limit(1)
     )
@@ -78,7 +78,7 @@ def open_about(session: Session, conversation_id: int) -> Ticket | None:
     joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
     return session.scalar(
         select(Ticket)
-        .where(Ticket.id.in_(joined), Ticket.state.not_in(FINISHED))
+        .where(Ticket.id.in_(joined), IS_OPEN)
         .order_by(Ticket.id.desc())
         .limit(1)
     )
