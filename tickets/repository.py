@@ -50,10 +50,7 @@ def open_like(
         else Ticket.waybill_no.is_(None) & (Ticket.conversation_id == conversation_id)
     )
     return session.scalar(
-        select(Ticket)
-        .where(same, Ticket.kind == kind, IS_OPEN)
-        .order_by(Ticket.id.desc())
-        .limit(1)
+        select(Ticket).where(same, Ticket.kind == kind, IS_OPEN).order_by(Ticket.id.desc()).limit(1)
     )
 
 
@@ -74,13 +71,11 @@ def open_of_conversation(session: Session, conversation_id: int) -> Ticket | Non
 
 
 def open_about(session: Session, conversation_id: int) -> Ticket | None:
-    """The newest unfinished ticket that was opened or joined in this conversation."""
+    """The unfinished ticket that was opened or joined in this conversation: one that waits for the
+    customer before others, else the newest."""
     joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
     return session.scalar(
-        select(Ticket)
-        .where(Ticket.id.in_(joined), IS_OPEN)
-        .order_by(Ticket.id.desc())
-        .limit(1)
+        select(Ticket).where(Ticket.id.in_(joined), IS_OPEN).order_by(Ticket.id.desc()).limit(1)
     )
 
 
@@ -143,6 +138,17 @@ def file_ids(session: Session, ticket_id: int) -> Sequence[int]:
         .where(TicketFile.ticket_id == ticket_id)
         .order_by(TicketFile.attachment_id)
     ).all()
+
+
+def of_file(session: Session, attachment_id: int) -> Ticket | None:
+    """The newest ticket that a file is evidence of."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketFile, TicketFile.ticket_id == Ticket.id)
+        .where(TicketFile.attachment_id == attachment_id)
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
 
 
 def merged_into(session: Session, ticket_id: int) -> Ticket | None:
