@@ -27,7 +27,7 @@ from sqlalchemy import select, update
 from bench.figures import Figure, at_most, percentile, plain
 from bench.main import Options
 from bench.sweeper import POLICIES, ZONE, rooms
-from bench.tickets_data import fill
+from bench.tickets_data import KINDS, fill
 from bot.settings import ROOT
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
@@ -41,7 +41,7 @@ from store.live import Live
 from tickets.models import TicketEvent, What
 from tickets.promises.models import Promise, PromiseKind, PromiseState
 
-PAGES = {"queue": "/desk", "overdue": "/desk/overdue"}
+PAGES = {"queue": "/desk", "tickets": "/desk/tickets", "overdue": "/desk/overdue"}
 FLAT = 1.5
 """The slowest page at the most tickets against the same at the fewest, at most."""
 OF_A_MINUTE = 15.0
@@ -70,9 +70,11 @@ def run(options: Options) -> list[Figure]:
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="courier-bench-") as folder:
         for engine, processes in (("sqlite", 2), ("postgresql", 4)):
-            with options.console.status(f"{engine}: {plan.sizes[-1]:,} tickets …"):
-                with _database(engine, Path(folder)) as address:
-                    found += _measure(engine, address, processes, plan, Path(folder))
+            with (
+                options.console.status(f"{engine}: {plan.sizes[-1]:,} tickets …"),
+                _database(engine, Path(folder)) as address,
+            ):
+                found += _measure(engine, address, processes, plan, Path(folder))
     return found
 
 
@@ -128,13 +130,14 @@ def _measure(engine: str, address: str, processes: int, plan: Plan, folder: Path
 
 def _browser(database: Database, folder: Path) -> TestClient:
     """The desk, and an agent signed in at it."""
-    _, handoffs, _ = rooms(database)
+    tickets, handoffs, _ = rooms(database)
     files = Files(folder / "files", policies.load(POLICIES / "files.yml", FileRules))
     texts = Texts(POLICIES / "texts", ZONE)
-    app = FastAPI()
-    app.include_router(
-        router(Desk(database, handoffs, texts, Live(database), files, secure_cookies=False))
+    desk = Desk(
+        database, handoffs, tickets, KINDS, texts, Live(database), files, secure_cookies=False
     )
+    app = FastAPI()
+    app.include_router(router(desk))
     with database.write() as session:
         person = staff.add(
             session, login="bench", name="Bench", role=Role.SUPERVISOR, team="first_line",

@@ -278,6 +278,8 @@ def _routes(app: FastAPI, service: Service) -> None:
             desk.Desk(
                 database=service.database,
                 handoffs=service.skills.handoffs,
+                tickets=service.skills.tickets,
+                problems=service.skills.problems,
                 texts=service.texts,
                 live=service.live,
                 files=service.files,

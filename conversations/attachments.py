@@ -81,6 +81,11 @@ def beside(session: Session, messages: Sequence[Message]) -> dict[int, tuple[Att
     return found
 
 
+def by_id(session: Session, ids: Sequence[int]) -> tuple[Attached, ...]:
+    """Files by their ids, in the order they came."""
+    return tuple(_attached(row) for row in repository.attachments_by_id(session, ids))
+
+
 def _attached(row: Attachment) -> Attached:
     return Attached(
         id=row.id,

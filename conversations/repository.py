@@ -3,7 +3,7 @@ spends more on building such a statement than SQLite on answering it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -79,6 +79,11 @@ def latest_conversation(session: Session, customer_id: int) -> Conversation | No
 
 def by_key(session: Session, key: str) -> Conversation | None:
     return session.scalar(select(Conversation).where(Conversation.key == key))
+
+
+def customers_by_id(session: Session, ids: Collection[int]) -> dict[int, Customer]:
+    found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    return {customer.id: customer for customer in found}
 
 
 def earlier_conversations(
@@ -190,6 +195,13 @@ def attachments(session: Session, message_ids: Sequence[int]) -> Sequence[Attach
         select(Attachment)
         .where(Attachment.message_id.in_(message_ids))
         .order_by(Attachment.message_id, Attachment.position)
+    ).all()
+
+
+def attachments_by_id(session: Session, ids: Collection[int]) -> Sequence[Attachment]:
+    """Files, oldest first."""
+    return session.scalars(
+        select(Attachment).where(Attachment.id.in_(ids)).order_by(Attachment.id)
     ).all()
 
 

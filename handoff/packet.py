@@ -8,6 +8,7 @@ without a new ``version``. No system we studied carries intent, confidence or sl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from parcels.service import whereabouts
 from tickets import repository as tickets
 from tickets.models import Ticket
 from tickets.promises import repository as promises
-from tickets.promises.models import PromiseState
+from tickets.promises.models import Promise, PromiseState
 from tickets.urgency import Verdict
 
 VERSION: Literal[1] = 1
@@ -223,7 +224,7 @@ def build(
         ],
         parcel=parcel_card(session, waybill) if waybill else None,
         ticket=TicketCard.model_validate(ticket, from_attributes=True) if ticket else None,
-        promises=promised(session, customer.id),
+        promises=promised_to(session, customer.id),
         channel=Channel(
             name=customer.channel,
             buttons=can.buttons,
@@ -237,8 +238,8 @@ def build(
     )
 
 
-def promised(session: Session, customer_id: int) -> list[Promised]:
-    """What this customer was promised, wherever, and what became of it; oldest first."""
+def promised(made: Iterable[Promise]) -> list[Promised]:
+    """Promises as people read them, but for those that are not owed any more."""
     return [
         Promised(
             id=p.id,
@@ -251,9 +252,14 @@ def promised(session: Session, customer_id: int) -> list[Promised]:
             message_id=p.message_id,
             warned=p.warned_at is not None,
         )
-        for p in reversed(promises.to_customer(session, customer_id))
+        for p in made
         if p.state != PromiseState.WITHDRAWN
     ]
+
+
+def promised_to(session: Session, customer_id: int) -> list[Promised]:
+    """What this customer was promised, wherever, and what became of it; oldest first."""
+    return promised(reversed(promises.to_customer(session, customer_id)))
 
 
 def _transcript(session: Session, conversation: Conversation) -> list[Entry]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from conversations.models import Attachment, Author, Message
 from tickets.models import (
-    FINISHED,
+    IS_OPEN,
     LinkKind,
     Ticket,
     TicketCounter,
@@ -49,10 +49,7 @@ def open_like(
         else Ticket.waybill_no.is_(None) & (Ticket.conversation_id == conversation_id)
     )
     return session.scalar(
-        select(Ticket)
-        .where(same, Ticket.kind == kind, Ticket.state.not_in(FINISHED))
-        .order_by(Ticket.id.desc())
-        .limit(1)
+        select(Ticket).where(same, Ticket.kind == kind, IS_OPEN).order_by(Ticket.id.desc()).limit(1)
     )
 
 
@@ -66,20 +63,18 @@ def open_of_conversation(session: Session, conversation_id: int) -> Ticket | Non
     """The newest unfinished ticket that was opened in this conversation."""
     return session.scalar(
         select(Ticket)
-        .where(Ticket.conversation_id == conversation_id, Ticket.state.not_in(FINISHED))
+        .where(Ticket.conversation_id == conversation_id, IS_OPEN)
         .order_by(Ticket.id.desc())
         .limit(1)
     )
 
 
 def open_about(session: Session, conversation_id: int) -> Ticket | None:
-    """The newest unfinished ticket that was opened or joined in this conversation."""
+    """The unfinished ticket that was opened or joined in this conversation: one that waits for the
+    customer before others, else the newest."""
     joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
     return session.scalar(
-        select(Ticket)
-        .where(Ticket.id.in_(joined), Ticket.state.not_in(FINISHED))
-        .order_by(Ticket.id.desc())
-        .limit(1)
+        select(Ticket).where(Ticket.id.in_(joined), IS_OPEN).order_by(Ticket.id.desc()).limit(1)
     )
 
 
@@ -136,6 +131,17 @@ def file_ids(session: Session, ticket_id: int) -> Sequence[int]:
         .where(TicketFile.ticket_id == ticket_id)
         .order_by(TicketFile.attachment_id)
     ).all()
+
+
+def of_file(session: Session, attachment_id: int) -> Ticket | None:
+    """The newest ticket that a file is evidence of."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketFile, TicketFile.ticket_id == Ticket.id)
+        .where(TicketFile.attachment_id == attachment_id)
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
 
 
 def merged_into(session: Session, ticket_id: int) -> Ticket | None:

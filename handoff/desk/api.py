@@ -18,7 +18,7 @@ from handoff.desk import replies, views
 from handoff.desk.edge import CaseId
 from handoff.desk.parts import Desk, changing, from_elsewhere, looking, may_open
 from handoff.desk.sign_in import keep_session
-from handoff.packet import promised
+from handoff.packet import promised_to
 from handoff.staff import SignedIn
 from store.errors import Forbidden
 
@@ -77,7 +77,7 @@ def add_routes(router: APIRouter, desk: Desk) -> None:
             found = desk.handoffs.case(session, case_id)
             may_open(person, found)
             conversation = session.get_one(Conversation, found.conversation_id)
-            owed = promised(session, conversation.customer_id)
+            owed = promised_to(session, conversation.customer_id)
             return found.packet | {"promises": [each.model_dump(mode="json") for each in owed]}
 
     @router.post("/api/cases/{case_id}/take")

@@ -18,7 +18,7 @@ from conversations.schemas import Capabilities, Line
 from handoff import repository, topics
 from handoff.desk import repository as desk_repository
 from handoff.models import Case, CaseState
-from handoff.packet import Promised, promised
+from handoff.packet import Promised, promised_to
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
 
@@ -149,7 +149,7 @@ def opened(session: Session, case: Case, person: SignedIn, handoffs: Handoffs) -
         can=can,
         mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
         topic=_in_topic(session, conversation.id),
-        promises=tuple(promised(session, customer.id)),
+        promises=tuple(promised_to(session, customer.id)),
     )
 
 

@@ -17,7 +17,7 @@ from handoff.desk import views
 from handoff.desk.edge import page
 from handoff.desk.parts import Desk, looking
 from handoff.desk.words import Pages, language_of
-from handoff.packet import promised
+from handoff.packet import promised_to
 from handoff.staff import SignedIn
 from store.errors import NotFound
 
@@ -113,7 +113,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                 here=f"/desk/review/{conversation.key}",
                 conversation=conversation,
                 customer=customer,
-                promises=promised(session, customer.id),
+                promises=promised_to(session, customer.id),
                 thread=views.transcript(session, conversation, names),
                 cases=desk_repository.cases_of(session, conversation.id),
                 names=names,

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from conversations.models import Conversation
 from handoff.desk.routes import router
 from tests.desk.world import Browser, World
+from tickets.service import Complaint
 
 PEOPLE = ("lili", "wangwei", "chen")  # the holder, a colleague, a supervisor
 # What is looked at here does not depend on the engine.
@@ -43,6 +45,7 @@ def ways() -> list[Way]:
         Way("GET", "/desk/undelivered", "", (403, 403, 200)),
         Way("GET", "/desk/overdue", "", (403, 403, 200)),
         Way("POST", "/desk/overdue/{promise_id}/seen", "taken", (403, 403, 303)),
+        Way("GET", "/desk/tickets", "", (200, 200, 200)),
         Way("GET", "/api/session", "", (200, 200, 200)),
         Way("GET", "/api/cases", "", (200, 200, 200)),
         Way("GET", "/desk/telegram", "", (200, 200, 200)),
@@ -50,6 +53,19 @@ def ways() -> list[Way]:
         Way("GET", "/desk/live", "ended", (0, 403, 0)),
         Way("POST", "/desk/logout", "", (303, 303, 303)),
     ]
+    ticket = "/desk/tickets/{number}"
+    found += [
+        Way("GET", ticket, "accepted", (200, 200, 200)),
+        Way("GET", ticket, "cancelled", (200, 403, 200)),
+        Way("POST", ticket + "/comment", "accepted", (303, 303, 303)),
+        Way("POST", ticket + "/comment", "cancelled", (303, 403, 303)),
+        Way("POST", ticket + "/change", "accepted", (303, 409, 303)),
+        Way("POST", ticket + "/change", "cancelled", (409, 403, 409)),
+    ]
+    for path in ("/assign", "/wait", "/split", "/merge", "/link"):
+        # Without its own fields each is refused, but only to those who may come so far.
+        found.append(Way("POST", ticket + path, "accepted", (422, 422, 422)))
+        found.append(Way("POST", ticket + path, "cancelled", (422, 403, 422)))
     for path in (page, page + "/thread", api, api + "/packet"):
         found += [Way("GET", path, case, (200, 200, 200)) for case in ("waiting", "taken")]
         found.append(Way("GET", path, "ended", (200, 403, 200)))
@@ -117,9 +133,25 @@ def case_in(world: World, state: str) -> int:
     return case_id
 
 
+def ticket_in(world: World, state: str) -> str:
+    """A ticket that lili has accepted, and perhaps cancelled."""
+    talk = world.say(f"customer-{next(NUMBERS)}", "花瓶碎了")
+    with world.database.write() as session:
+        customer = session.get_one(Conversation, talk).customer_id
+        complaint = Complaint(f"t:{talk}", "report_damage", talk, customer, "花瓶碎了")
+        number = world.tickets.open(session, complaint).ticket.number
+    lili = world.signed_in("lili")
+    for change in ("accept", "cancel") if state == "cancelled" else ("accept",):
+        done = lili.press(f"/desk/tickets/{number}/change", change=change, why="重复")
+        assert done.status_code == 303
+    return number
+
+
 def address(world: World, way: Way) -> str:
     if not way.case:
         return way.path
+    if "{number}" in way.path:
+        return way.path.replace("{number}", ticket_in(world, way.case))
     case_id = case_in(world, way.case)
     path = way.path.replace("{case_id}", str(case_id))
     if "{file_id}" in path:
@@ -139,7 +171,7 @@ def address(world: World, way: Way) -> str:
 def use(browser: Browser, way: Way, path: str, csrf: str | None) -> Any:
     if way.method == "GET":
         return browser.get(path)
-    words = {"text": "您好"}
+    words = {"text": "您好", "change": "cancel", "why": "重复"}
     if path.endswith("/promises"):
         words = {"message_id": str(promising["id"])}
     if path.endswith("/end"):

@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
+from bot import contract
 from bot.channels.wechat import media
 from conversations import repository as record
 from conversations import service as conversations
@@ -62,6 +63,7 @@ from tickets.urgency import UrgencyRules, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = ZoneInfo("Asia/Shanghai")
+PROBLEMS = contract.read(ROOT / "policies" / "taxonomy.yml").problems
 PASSWORD = "correct horse 電池"
 VENDOR = Path(str(django_htmx.__file__)).parent / "static" / "django_htmx"
 
@@ -210,7 +212,7 @@ class Browser:
     def get(self, path: str, **more: Any) -> Any:
         return self.client.get(path, **more)
 
-    def press(self, path: str, htmx: bool = True, **form: str) -> Any:
+    def press(self, path: str, *, htmx: bool = True, **form: str) -> Any:
         """Send a form of the page."""
         headers = {"HX-Request": "true"} if htmx else {}
         return self.client.post(path, data={"csrf": self.csrf} | form, headers=headers)
@@ -243,7 +245,10 @@ def build(database: Database) -> World:
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
-    desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False, telegram=True)
+    desk = Desk(
+        database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        secure_cookies=False, telegram=True,
+    )  # fmt: skip
     app = FastAPI()
     app.include_router(router(desk))
     app.mount("/static/desk", StaticFiles(directory=STATIC))

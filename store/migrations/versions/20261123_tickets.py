@@ -33,7 +33,6 @@ def upgrade() -> None:
     for name, columns in (
         ('ix_tickets_open', ['urgency_rank', 'id']),
         ('ix_tickets_team_open', ['team', 'urgency_rank', 'id']),
-        ('ix_tickets_staff_open', ['staff_id', 'urgency_rank', 'id']),
         ('ix_tickets_due', ['next_due_at', 'id']),
         ('ix_tickets_team_due', ['team', 'next_due_at', 'id']),
     ):
@@ -46,6 +45,8 @@ def upgrade() -> None:
         sqlite_where=one, postgresql_where=one,
     )
     op.create_index('ix_tickets_state', 'tickets', ['state', 'urgency_rank', 'id'])
+    op.create_index('ix_tickets_state_id', 'tickets', ['state', 'id'])
+    op.create_index('ix_tickets_staff', 'tickets', ['staff_id', 'state', 'id'])
     with op.batch_alter_table('ticket_events', schema=None) as batch_op:
         batch_op.add_column(sa.Column('key', sa.String(length=128), nullable=True))
         batch_op.add_column(sa.Column('actor_name', sa.String(length=60), nullable=True))
