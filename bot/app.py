@@ -217,7 +217,7 @@ def create(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         schema.migrate(service.database)
-        # asyncio's own pool has a few threads more than cores; here they mostly wait for a database.
+        # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()
         service.inbox.start()
