@@ -63,7 +63,7 @@ class Promise(Due, Base):
         Index(
             "ix_promises_attention",
             "id",
-            sqlite_where=text("attention"),
+            sqlite_where=text("attention = 1"),  # as it is asked there, else it is not used
             postgresql_where=text("attention"),
         ),
     )

@@ -6,8 +6,6 @@ from alembic import op
 revision = '20261124_promises'
 down_revision = '20261123_tickets'
 
-ATTENTION = sa.text('attention')
-
 
 def upgrade() -> None:
     op.create_table('policy_versions',
@@ -65,5 +63,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_promises_message_id', ['message_id'])
         batch_op.create_index(batch_op.f('ix_promises_due_at'), ['due_at'])
         batch_op.create_index(
-            'ix_promises_attention', ['id'], sqlite_where=ATTENTION, postgresql_where=ATTENTION
+            'ix_promises_attention', ['id'], sqlite_where=sa.text('attention = 1'),
+            postgresql_where=sa.text('attention')
         )
