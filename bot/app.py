@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actions import runtime
-from bot import actions_route, contract
+from bot import actions_route, contract, webhooks
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -43,6 +43,7 @@ from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
+from bot.webhooks import WebhookLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
@@ -59,6 +60,7 @@ from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
+from tickets import routes as ticket_routes
 from tickets.anger import Anger
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
@@ -66,6 +68,7 @@ from tickets.notices import Notices
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
+from tickets.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 POLICIES = ROOT / "policies"
@@ -87,6 +90,7 @@ class Service:
     files: Files
     fetching: FetchLoop
     depot: DepotLoop | None
+    webhooks: WebhookLoop
     simulator: Simulator | None
     rasa: Rasa
     skills: runtime.Services
@@ -104,7 +108,10 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    systems, told = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
+    wanted = {name: system.events for name, system in systems.items()}
+    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
+    lifecycle = Lifecycle(events)
     tickets = Tickets(urgency, routing, settings.zone, lifecycle)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
@@ -171,6 +178,7 @@ def assemble(settings: Settings) -> Service:
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
+        webhooks=WebhookLoop(database, live, told),
         simulator=simulator,
         rasa=rasa,
         skills=runtime.Services(
@@ -221,6 +229,7 @@ def create(settings: Settings) -> FastAPI:
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        service.webhooks.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -228,6 +237,7 @@ def create(settings: Settings) -> FastAPI:
         if service.depot:
             await service.depot.stop()
         ticks.stop()
+        await service.webhooks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -248,6 +258,11 @@ def create(settings: Settings) -> FastAPI:
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
     app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(
+        ticket_routes.router(
+            service.database, service.live, service.skills.tickets, service.skills.problems
+        )
+    )
     app.include_router(
         sources.router(
             service.database,

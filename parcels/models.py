@@ -142,6 +142,8 @@ class Scope(StrEnum):
 
     PARCELS_WRITE = "parcels:write"
     SCANS_WRITE = "scans:write"
+    TICKETS_READ = "tickets:read"
+    TICKETS_WRITE = "tickets:write"
 
 
 class ApiKey(Base):

@@ -187,8 +187,12 @@ class Tickets:
         return ticket
 
     def _present(self, session: Session, complaint: Complaint) -> Opened | None:
-        """What was opened by this very message, or the open ticket it joins."""
-        known = repository.by_idempotency_key(session, complaint.idempotency_key)
+        """What was opened or joined by this very message, or the open ticket it joins now."""
+        key = complaint.idempotency_key
+        known = repository.by_idempotency_key(session, key)
+        contact = None if known else repository.event_by_key(session, f"contact:{key}")
+        if contact is not None:
+            return self._opened(session, session.get_one(Ticket, contact.ticket_id), joined=True)
         if known is not None:
             return self._opened(session, known, joined=False)
         same = self._same(session, complaint)
@@ -197,6 +201,8 @@ class Tickets:
         repository.hold(session, same)
         if same.state in FINISHED:  # at this very moment
             return None
+        if repository.event_by_key(session, f"contact:{key}") is not None:  # likewise
+            return self._opened(session, same, joined=True)
         return self._join(session, same, complaint)
 
     def _same(self, session: Session, complaint: Complaint) -> Ticket | None:
@@ -210,12 +216,11 @@ class Tickets:
     def _join(self, session: Session, ticket: Ticket, complaint: Complaint) -> Opened:
         """A repeated complaint counts as a contact; urgency may rise by it, never fall."""
         key = f"contact:{complaint.idempotency_key}"
-        if repository.event_by_key(session, key) is None:
-            ticket.contacts += 1
-            ticket.facts = ticket.facts | complaint.facts
-            self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
-            self.lifecycle.heard(session, ticket, complaint.actor)
-            self._raise(session, ticket, complaint)
+        ticket.contacts += 1
+        ticket.facts = ticket.facts | complaint.facts
+        self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
+        self.lifecycle.heard(session, ticket, complaint.actor)
+        self._raise(session, ticket, complaint)
         return self._opened(session, ticket, joined=True)
 
     def _raise(self, session: Session, ticket: Ticket, complaint: Complaint) -> None:
