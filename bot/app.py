@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import django_htmx
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actions import runtime
-from bot import actions_route, contract, webhooks
+from bot import actions_route, contract, evidence, webhooks
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -47,6 +48,7 @@ from bot.webhooks import WebhookLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
+from handoff.desk.words import Pages
 from handoff.service import Handoffs
 from parcels import change_rules
 from parcels import routes as parcels
@@ -72,6 +74,8 @@ from tickets.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 POLICIES = ROOT / "policies"
+EVIDENCE = timedelta(days=7)
+"""How long a link to send photos is good."""
 MAX_BODY = 1 << 20
 """Bytes of a request's body that are read at all; where files come, they are added."""
 
@@ -101,6 +105,11 @@ def derived(settings: Settings, purpose: str) -> str:
     return hmac.new(settings.secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
+def evidence_links(settings: Settings) -> Links:
+    """Where customers put photos that their channel does not carry."""
+    return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
+
+
 def assemble(settings: Settings) -> Service:
     """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
     database = Database(settings.database)
@@ -112,7 +121,8 @@ def assemble(settings: Settings) -> Service:
     wanted = {name: system.events for name, system in systems.items()}
     events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
     lifecycle = Lifecycle(events)
-    tickets = Tickets(urgency, routing, settings.zone, lifecycle)
+    rules = intake.from_file(POLICIES / "intake.yml")
+    tickets = Tickets(urgency, routing, settings.zone, lifecycle, rules)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
@@ -188,7 +198,8 @@ def assemble(settings: Settings) -> Service:
             tickets=tickets,
             handoffs=handoffs,
             anger=Anger.from_file(POLICIES / "anger.yml"),
-            intake=intake.from_file(POLICIES / "intake.yml"),
+            intake=rules,
+            upload=lambda number: evidence_links(settings).to(f"{evidence.PREFIX}{number}"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
             orders_go_out=depot is not None,
@@ -261,6 +272,16 @@ def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(
         ticket_routes.router(
             service.database, service.live, service.skills.tickets, service.skills.problems
+        )
+    )
+    app.include_router(
+        evidence.router(
+            service.database,
+            service.live,
+            service.files,
+            service.skills.tickets.lifecycle,
+            evidence_links(service.settings),
+            Pages(service.texts),
         )
     )
     app.include_router(
@@ -360,5 +381,9 @@ class _NotTooLong:
     def _most(self, path: str) -> int:
         if path in parcels.PATHS:
             return parcels.MAX_BODY
-        form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
+        form = (
+            path == uploads.PATH
+            or path.startswith(evidence.PREFIX)
+            or desk.TAKES_FILES.fullmatch(path)
+        )
         return MAX_BODY + (self._files if form else 0)

@@ -30,8 +30,8 @@ log = logging.getLogger(__name__)
 SIDE_BY_SIDE = 16
 LEASE = timedelta(seconds=30)
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=5), timedelta(hours=6)
-MAX_ATTEMPTS = 15
-"""Some 28 hours: a system may be down for a night and a day."""
+MAX_ATTEMPTS = 17
+"""Some 29 hours: a system may be down for a night and a day."""
 
 
 class System(Policy):

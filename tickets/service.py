@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +15,7 @@ from store import clock
 from store.errors import Conflict
 from tickets import relations, repository
 from tickets.events import CUSTOMER, SYSTEM, Actor, Events
+from tickets.intake import Intake
 from tickets.lifecycle import Change, Lifecycle
 from tickets.models import FINISHED, LinkKind, Promise, PromiseKind, Ticket, TicketState, What
 from tickets.routing import Routing
@@ -60,11 +62,13 @@ class Tickets:
         routing: Routing,
         zone: ZoneInfo,
         lifecycle: Lifecycle | None = None,
+        intake: Intake | None = None,
     ) -> None:
         self.urgency = urgency
         self.routing = routing
         self.zone = zone
         self.lifecycle = lifecycle or Lifecycle(Events())
+        self.intake = intake
 
     def open(self, session: Session, complaint: Complaint) -> Opened:
         """Open a ticket, or join the open one about the same waybill and class.
@@ -183,7 +187,9 @@ class Tickets:
         solution = self.urgency.solution_within(verdict.colour)
         if solution:
             self._promise(session, ticket, PromiseKind.SOLUTION, at + solution)
-        self._log(session, ticket, What.OPENED, complaint, verdict.rule)
+        prefilled = self.intake.prefilled(session, ticket) if self.intake else {}
+        details: dict[str, object] = {"prefilled": prefilled} if prefilled else {}
+        self._log(session, ticket, What.OPENED, complaint, verdict.rule, details=details)
         return ticket
 
     def _present(self, session: Session, complaint: Complaint) -> Opened | None:
@@ -242,23 +248,11 @@ class Tickets:
         )
 
     def _log(
-        self,
-        session: Session,
-        ticket: Ticket,
-        what: What,
-        complaint: Complaint,
-        why: str,
-        key: str | None = None,
+        self, session: Session, ticket: Ticket, what: What, by: Complaint, why: str, **more: Any
     ) -> None:
-        self.lifecycle.events.log(
-            session,
-            ticket,
-            what,
-            complaint.actor,
-            why,
-            key=key,
-            conversation_id=complaint.conversation_id,
-        )
+        talk = by.conversation_id
+        events = self.lifecycle.events
+        events.log(session, ticket, what, by.actor, why, conversation_id=talk, **more)
 
     def _opened(self, session: Session, ticket: Ticket, *, joined: bool) -> Opened:
         made = [

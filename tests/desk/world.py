@@ -51,6 +51,7 @@ from store.ids import new_key
 from store.live import Live
 from tests.rooms import file_store
 from tests.samples import PHOTO
+from tickets import intake
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
@@ -220,7 +221,8 @@ def build(database: Database) -> World:
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
-    tickets = Tickets(urgency, routing, ZONE, lifecycle)
+    rules = intake.from_file(ROOT / "policies" / "intake.yml")
+    tickets = Tickets(urgency, routing, ZONE, lifecycle, rules)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
