@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from parcels import ingest, repository
+from parcels import history, ingest, repository
 from parcels.models import Shipment, Status
 from parcels.schemas import ShipmentIn
 from store import clock
@@ -58,13 +58,16 @@ def store_shipment(session: Session, given: ShipmentIn, *, demo: bool = False) -
     if shipment is None:
         shipment = Shipment(waybill_no=given.waybill_no, created_at=clock.now(), demo=demo)
         session.add(shipment)
-    for name, value in given.model_dump(exclude={"waybill_no", "scans", "status"}).items():
-        if name in given.model_fields_set:
-            setattr(shipment, name, value)
-    session.flush()
+        session.flush()
+    with history.recounted(session, [shipment.id]):
+        for name, value in given.model_dump(exclude={"waybill_no", "scans", "status"}).items():
+            if name in given.model_fields_set:
+                setattr(shipment, name, value)
+        session.flush()
     ingest.scans(session, [ingest.event(given.waybill_no, scan) for scan in given.scans])
     session.refresh(shipment)
     if given.status:
-        shipment.status = given.status
-        session.flush()
+        with history.recounted(session, [shipment.id]):
+            shipment.status = given.status
+            session.flush()
     return shipment
