@@ -272,9 +272,8 @@ def test_a_time_agreed_with_the_customer_goes_before_all_history(
     shipment = mine(database)
     begin, end = clock.now() + 50 * HOUR, clock.now() + 52 * HOUR
     with database.write() as session:
-        wish = orders.Wish(
-            OrderKind.RESCHEDULE, MINE, {"from": begin.isoformat(), "to": end.isoformat()}, 0
-        )  # type: ignore[arg-type]
+        times = {"from": begin.isoformat(), "to": end.isoformat()}
+        wish = orders.Wish(OrderKind.RESCHEDULE, MINE, times, Decimal(0))
         customer = rooms.said(session, "改期").customer_id
         order = orders.place(session, "k", customer, wish)
         orders.answered(session, order, Receipt(result=Result.ACCEPTED, receipt="R1"))
