@@ -8,17 +8,25 @@ places, never with scans.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, groupby, zip_longest
+from operator import attrgetter
 
 from sqlalchemy.orm import Session
 
 from parcels import road_repository
+from parcels.models import Status
+from parcels.road_models import Ends
+from parcels.road_repository import Bar, Leg, Node
 
 HOUR = timedelta(hours=1)
+MOST_HOURS = 30 * 24
+"""A leg that took longer counts as one of so many hours: its histogram stays small."""
 ENOUGH = 20
 """Parcels from which a window of 80 % can be told: two of them lie outside at either end."""
 
@@ -27,11 +35,42 @@ ENOUGH = 20
 def recounted(session: Session, shipment_ids: Collection[int]) -> Iterator[None]:
     """Around every change of what the history reads of these parcels: their scans, status, carrier
     and destination. The caller holds them (``repository.locked``)."""
-    before = road_repository.travelled(session, shipment_ids)
+    before = _counted(session, shipment_ids)
     yield
-    change = road_repository.travelled(session, shipment_ids)
+    change = _counted(session, shipment_ids)
     change.subtract(before)
     road_repository.add_to_history(session, change)
+
+
+def _counted(session: Session, shipment_ids: Collection[int]) -> Counter[Bar]:
+    roads = groupby(road_repository.travelled(session, shipment_ids), key=attrgetter("parcel"))
+    return Counter(bar for _, road in roads for bar in legs(road))
+
+
+def legs(road: Iterable[Node]) -> Iterator[Bar]:
+    """What the road of one delivered parcel adds. Of several scans in the same place and state the
+    first is when it got there; whatever comes after the first delivery is no road any more."""
+    nodes: dict[tuple[str, Status], Node] = {}
+    states: dict[Status, Node] = {}
+    for end in road:
+        if end.status == Status.DELIVERED:
+            break
+        states.setdefault(end.status, end)
+        if end.place:
+            nodes.setdefault((end.place, end.status), end)
+    else:
+        return
+    reached = list(nodes.values())
+    for node, then in zip_longest(reached, reached[1:]):
+        leg = partial(Leg, node.carrier, node.place, node.status)
+        yield Bar(leg(Ends.NEXT, then.place if then else ""), _hours(node, then or end))
+        yield Bar(leg(Ends.DELIVERED, end.destination), _hours(node, end))
+    for status, first in states.items():
+        yield Bar(Leg(first.carrier, "", status, Ends.DELIVERED, ""), _hours(first, end))
+
+
+def _hours(since: Node, until: Node) -> int:
+    return min((until.at - since.at) // 3600, MOST_HOURS)
 
 
 @dataclass(frozen=True, slots=True)

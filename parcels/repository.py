@@ -38,10 +38,10 @@ _PROGRESS = case(
     value=Scan.status,
     else_=-1,
 )
-# Sources give whole seconds: of scans of the same instant the one farther along the road is newer.
-# Nothing here depends on the order in which scans came in.
-_ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
-_NEWEST_FIRST = tuple(column.desc() for column in _ROAD)
+ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
+"""The order of a parcel's scans, whatever the order in which they came in. Sources give whole
+seconds: of scans of the same instant the one farther along the road is newer."""
+_NEWEST_FIRST = tuple(column.desc() for column in ROAD)
 
 
 def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
@@ -62,7 +62,7 @@ def last_scan(session: Session, shipment_id: int) -> Scan | None:
 def scans(session: Session, shipment_id: int) -> Sequence[Scan]:
     """The road so far, oldest first."""
     return session.scalars(
-        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*_ROAD)
+        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*ROAD)
     ).all()
 
 
