@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Integer, cast, extract, func, select
+from sqlalchemy import Integer, cast, extract, func, select, update
 from sqlalchemy.orm import Session
 
 from parcels.models import Scan, Shipment, Status
@@ -118,10 +118,35 @@ def _bars(session: Session, leg: Leg, *toward: object) -> dict[int, int]:
     return {hour: int(parcels) for hour, parcels in bars}
 
 
-def open_incidents(session: Session, now: datetime) -> Sequence[Incident]:
-    """Those that have begun and that nobody has ended, the newest first."""
+def unended(session: Session) -> Sequence[Incident]:
+    """Those that nobody has ended, the newest first: a few, whatever there has been."""
     return session.scalars(
         select(Incident)
-        .where(Incident.ended_at.is_(None), Incident.began_at <= now)
+        .where(Incident.ended_at.is_(None))
         .order_by(Incident.began_at.desc(), Incident.id.desc())
     ).all()
+
+
+def ended_incidents(session: Session, limit: int) -> Sequence[Incident]:
+    """Those that were ended, the newest first."""
+    return session.scalars(
+        select(Incident)
+        .where(Incident.ended_at.is_not(None))
+        .order_by(Incident.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def incident_by_key(session: Session, key: str) -> Incident | None:
+    return session.scalar(select(Incident).where(Incident.key == key))
+
+
+def end_incident(session: Session, incident_id: int, staff_id: int, at: datetime) -> bool:
+    """One conditional update: whether this is what ended it."""
+    ended = session.execute(
+        update(Incident)
+        .where(Incident.id == incident_id, Incident.ended_at.is_(None))
+        .values(ended_at=at, ended_by=staff_id)
+        .returning(Incident.id)
+    )
+    return ended.scalar() is not None
