@@ -100,6 +100,17 @@ def standing(session: Session, shipment: Shipment, now: datetime) -> Standing | 
     )
 
 
+def next_stop(session: Session, shipment: Shipment, now: datetime) -> datetime | None:
+    """By when nine of ten parcels had reached the next place, of those that took as long as this
+    one; None if the source says it better, or too few are known."""
+    road = _road(session, shipment)
+    if road is None or not road.node.place or not road.node.next_place or road.node.next_at:
+        return None
+    leg = Leg(shipment.carrier or "", road.node.place, road.status, Ends.NEXT, road.node.next_place)
+    took = spread(road_repository.histogram(session, leg), now - road.at_node)
+    return _rounded(road.at_node + took.high, down=False) if took else None
+
+
 def _road(session: Session, shipment: Shipment) -> _Road | None:
     """None before the first scan of a known state, and once the parcel has arrived somewhere."""
     if shipment.status not in NODES:

@@ -1,0 +1,94 @@
+"""The words for where a parcel is: feelings first, then the facts, the next step with a time."""
+
+from __future__ import annotations
+
+from actions.handing import judge
+from actions.turn import Turn, joined
+from parcels.models import Status
+from parcels.road_models import Incident
+from parcels.service import Whereabouts
+from store import clock
+
+_ON_ITS_WAY = frozenset({Status.IN_TRANSIT, Status.EXPIRED})
+CHASED = "report_delay"
+"""The problem that is reported by asking to have a parcel chased."""
+
+
+def feeling(turn: Turn, at: Whereabouts) -> str | None:
+    """The word of regret that comes first where somebody has been kept waiting."""
+    return turn.say("track.sorry") if at.needs_chasing or at.incident else None
+
+
+def describe(turn: Turn, at: Whereabouts) -> str:
+    """The node, when, why it stands, what next, and the ETA: as much as the record holds."""
+    late = turn.say("track.late", at=at.due) if at.late else None
+    words = [_node(turn, at), late, _why(turn, at), _next(turn, at), _eta(turn, at)]
+    return joined(words, turn.language)
+
+
+def chase(turn: Turn, at: Whereabouts) -> str | None:
+    """What to do about a parcel that is late or stands too long, and by when a person calls."""
+    if not at.needs_chasing:
+        return None
+    within = turn.services.tickets.urgency.contact_within(judge(turn, CHASED).colour)
+    return turn.say("track.chase", by=clock.now() + within)
+
+
+def _node(turn: Turn, at: Whereabouts) -> str:
+    if at.at is None:
+        return turn.say("track.no_scan", number=at.waybill_no)
+    key = f"track.status.{Status(at.status)}"
+    place = at.place or turn.say("track.somewhere")
+    return turn.say(key, number=at.waybill_no, place=place, at=at.at)
+
+
+def _why(turn: Turn, at: Whereabouts) -> str | None:
+    """Why it stands: what staff entered, what the source says, or how long is usual there."""
+    if at.incident is not None:
+        return _incident(turn, at.incident)
+    if at.reason:
+        return turn.say("track.because", reason=at.reason)
+    stay = at.standing
+    if stay is None or not (at.late or stay.unusual):
+        return None
+    texts = turn.services.texts
+    stood = texts.span(stay.stood, turn.language)
+    if stay.usual is None:
+        return turn.say("track.stands", place=stay.place, stood=stood)
+    key = "track.stands_long" if stay.unusual else "track.stands_as_usual"
+    usual = texts.span(stay.usual, turn.language)
+    return turn.say(key, place=stay.place, stood=stood, usual=usual, parcels=stay.parcels)
+
+
+def _incident(turn: Turn, incident: Incident) -> str:
+    own = incident.words_en if turn.language == "en" else incident.words_zh
+    place = incident.place
+    if incident.to_place:
+        place = turn.say("track.route", place=incident.place, to_place=incident.to_place)
+    because = own or turn.say(f"track.incident.{incident.kind}", place=place)
+    until = incident.expected_until
+    key = "track.incident_until" if until > clock.now() else "track.incident_longer"
+    return joined([because, turn.say(key, until=until)], turn.language)
+
+
+def _next(turn: Turn, at: Whereabouts) -> str | None:
+    if at.next_place and at.next_at:
+        return turn.say("track.next_at", place=at.next_place, at=at.next_at)
+    if at.next_place and at.next_by:
+        return turn.say("track.next_by", place=at.next_place, by=at.next_by)
+    if at.next_place:
+        return turn.say("track.next", place=at.next_place)
+    key = f"track.then.{Status(at.status)}"
+    return turn.say(key) if turn.services.texts.has(key) else None
+
+
+def _eta(turn: Turn, at: Whereabouts) -> str | None:
+    """When it comes, how sure that is, and on how much it rests."""
+    eta = at.eta
+    if eta is None:
+        return turn.say("track.eta.unknown") if at.at and at.status in _ON_ITS_WAY else None
+    if eta.earliest is None or eta.earliest <= clock.now():
+        return turn.say(f"track.eta.{eta.basis}_by", by=eta.latest, parcels=eta.parcels)
+    window = turn.services.texts.window(eta.earliest, eta.latest, turn.language)
+    median = eta.median or eta.latest
+    return turn.say(f"track.eta.{eta.basis}", window=window, median=median, parcels=eta.parcels)
