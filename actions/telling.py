@@ -37,7 +37,8 @@ def chase(turn: Turn, at: Whereabouts) -> str | None:
 def _node(turn: Turn, at: Whereabouts) -> str:
     if at.at is None:
         return turn.say("track.no_scan", number=at.waybill_no)
-    key = f"track.status.{Status(at.status)}"
+    stands = at.status in _ON_ITS_WAY and (at.needs_chasing or at.incident)
+    key = "track.last_seen" if stands else f"track.status.{Status(at.status)}"
     place = at.place or turn.say("track.somewhere")
     return turn.say(key, number=at.waybill_no, place=place, at=at.at)
 
@@ -86,7 +87,10 @@ def _eta(turn: Turn, at: Whereabouts) -> str | None:
     """When it comes, how sure that is, and on how much it rests."""
     eta = at.eta
     if eta is None:
-        return turn.say("track.eta.unknown") if at.at and at.status in _ON_ITS_WAY else None
+        if at.at is None or at.status not in _ON_ITS_WAY:
+            return None
+        held = at.incident or (at.standing and at.standing.unusual)
+        return turn.say("track.eta.held" if held else "track.eta.unknown")
     if eta.earliest is None or eta.earliest <= clock.now():
         return turn.say(f"track.eta.{eta.basis}_by", by=eta.latest, parcels=eta.parcels)
     window = turn.services.texts.window(eta.earliest, eta.latest, turn.language)

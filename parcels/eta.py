@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from parcels import change_repository, repository, road_repository
+from parcels import change_repository, incidents, repository, road_repository
 from parcels.history import HOUR, spread
 from parcels.models import Scan, Shipment, Status, SubStatus
 from parcels.road_models import Ends
@@ -72,9 +72,16 @@ class _Road:
 
 
 def window(session: Session, shipment: Shipment, now: datetime) -> Eta | None:
-    """When it comes; None if it does not come any more, or if nothing can honestly be said."""
+    """When it comes; None if it does not come any more, or if nothing can honestly be said.
+
+    So while an incident holds it, and while it stands longer than nine of ten did at its place: of
+    such parcels the history knows too little, and what anybody planned before is not kept.
+    """
     road = _road(session, shipment)
-    if not _comes(shipment, road):
+    if not _comes(shipment, road) or incidents.for_shipment(session, shipment, now):
+        return None
+    stay = _standing(session, shipment, road, now)
+    if stay is not None and stay.unusual:
         return None
     return (
         _planned(session, shipment, now)
@@ -85,7 +92,12 @@ def window(session: Session, shipment: Shipment, now: datetime) -> Eta | None:
 
 def standing(session: Session, shipment: Shipment, now: datetime) -> Standing | None:
     """How long it has been at its node; None if it is at none, or in the courier's hands."""
-    road = _road(session, shipment)
+    return _standing(session, shipment, _road(session, shipment), now)
+
+
+def _standing(
+    session: Session, shipment: Shipment, road: _Road | None, now: datetime
+) -> Standing | None:
     if road is None or not road.node.place or road.status == Status.OUT_FOR_DELIVERY:
         return None
     leg = Leg(shipment.carrier or "", road.node.place, road.status, Ends.NEXT, "")

@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, func, select, text
 
-from parcels import eta, history, ingest, orders, repository, road_repository, service
+from parcels import eta, history, incidents, ingest, orders, repository, road_repository, service
 from parcels.change_models import OrderKind
 from parcels.depot import Receipt, Result
 from parcels.eta import Basis
 from parcels.goods import Goods
+from parcels.incidents import Report
 from parcels.models import Scan, Shipment, Status, SubStatus
-from parcels.road_models import Ends, LegHours
+from parcels.road_models import Ends, IncidentKind, LegHours, Scope
 from parcels.road_repository import Bar, Leg
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn, ShipmentIn
 from store import clock
@@ -234,11 +235,30 @@ def test_the_window_comes_from_the_same_leg(database: Database, at: object) -> N
 
 
 def test_only_parcels_that_took_as_long_count(database: Database, at: object) -> None:
-    delivered(database, [20] * 40 + [40] * 30)
-    found = window(database, mine(database, ago=30))
+    delivered(database, [20] * 40 + [60] * 30)  # ten and thirty hours of it at the place
+    found = window(database, mine(database, ago=25))
     assert found is not None
     assert (found.parcels, found.basis) == (30, Basis.LEG)
-    assert found.earliest == clock.now() + 10 * HOUR
+    assert found.earliest == clock.now() + 35 * HOUR
+
+
+def test_what_stands_longer_than_nine_of_ten_did_has_no_eta(database: Database, at: object) -> None:
+    delivered(database, [20] * 40)
+    assert window(database, mine(database, ago=10)) is not None
+    assert window(database, mine(database, ago=12, eta_to=clock.now() + HOUR)) is None
+
+
+def test_what_an_incident_holds_has_no_eta(database: Database, at: object) -> None:
+    delivered(database, [20] * 40)
+    shipment = mine(database)
+    now = clock.now()
+    with database.write() as session:
+        fog = Report(IncidentKind.WEATHER, Scope.HUB, JINAN, None, now, now + 3 * HOUR)
+        one = incidents.enter(session, "fog", fog, 1)
+    assert window(database, shipment) is None
+    with database.write() as session:
+        incidents.end(session, one.id, 1)
+    assert window(database, shipment) is not None
 
 
 def test_too_few_on_this_road_are_asked_of_the_whole_carrier(
