@@ -27,7 +27,7 @@ def track(turn: Turn, typed: str) -> Reply:
     match lookup.find(turn.session, typed):
         case lookup.Found(shipment):
             return Reply(
-                (describe(turn, shipment),),
+                (f"{describe(turn, shipment)}\n{_page(turn, shipment)}",),
                 events=remember(waybill_no=shipment.waybill_no, pending=None, proposals=None),
             )
         case lookup.Proposals(typed=number, shipments=near):
@@ -62,6 +62,11 @@ def describe(turn: Turn, shipment: Shipment) -> str:
         ],
         turn.language,
     )
+
+
+def _page(turn: Turn, shipment: Shipment) -> str:
+    link = turn.services.timeline.link(turn.session, shipment)
+    return turn.say("timeline.link", link=link)
 
 
 def _node(turn: Turn, at: Whereabouts) -> str:

@@ -54,6 +54,7 @@ from parcels.goods import Goods
 from parcels.ingest import Refused
 from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
+from parcels.timeline import Timeline
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
@@ -108,6 +109,7 @@ def assemble(settings: Settings) -> Service:
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
+    changes = change_rules.from_file(POLICIES / "changes.yml")
     channels.add(
         WebChannel(
             database,
@@ -116,6 +118,7 @@ def assemble(settings: Settings) -> Service:
             live,
             files,
             Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            changes.identity,
             derived(settings, "uploads"),
             secure_cookies=settings.secure_cookies,
         )
@@ -152,7 +155,6 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    changes = change_rules.from_file(POLICIES / "changes.yml")
     depot, simulator = _depot(settings)
     return Service(
         settings=settings,
@@ -179,6 +181,7 @@ def assemble(settings: Settings) -> Service:
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
+            timeline=Timeline(settings.public_url),
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from parcels.models import ApiKey, Scan, Shipment, Status
+from parcels.models import ApiKey, Scan, ServiceCode, Shipment, Status
 
 _PROGRESS = case(
     {
@@ -124,6 +124,23 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
         .where(_one_of(session, Shipment.id, shipment_ids))
         .values(status=func.coalesce(newest, Shipment.status)),
         execution_options={"synchronize_session": False},
+    )
+
+
+def service_code(session: Session, shipment_id: int) -> str | None:
+    return session.scalar(select(ServiceCode.code).where(ServiceCode.shipment_id == shipment_id))
+
+
+def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
+    """One that another transaction has added meanwhile stays as it is."""
+    session.execute(_insert(session, ServiceCode).on_conflict_do_nothing(), row)
+
+
+def by_service_code(session: Session, code: str) -> Shipment | None:
+    return session.scalar(
+        select(Shipment)
+        .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+        .where(ServiceCode.code == code)
     )
 
 
