@@ -6,6 +6,7 @@ proved the parcel to be his (``identity.py``), and even then phones are masked.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,7 @@ from store import clock, ids
 
 PATH = "/p"
 """Pages lie below it, by their code."""
+_CODE = re.compile(r"[A-Za-z0-9_-]{22}")  # as ids.new_key makes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,11 @@ def _private(shipment: Shipment) -> Private:
         pickup_place=shipment.pickup_place if waiting else None,
         pickup_code=shipment.pickup_code if waiting else None,
     )
+
+
+def of_code(session: Session, code: str) -> Shipment | None:
+    """The parcel of a page. What cannot be a code is not looked up."""
+    return repository.by_service_code(session, code) if _CODE.fullmatch(code) else None
 
 
 def service_code(session: Session, shipment_id: int) -> str:

@@ -32,7 +32,7 @@ from conversations import service as conversations
 from conversations.models import Customer
 from conversations.schemas import Inbound
 from conversations.texts import Texts
-from parcels import identity, repository, timeline
+from parcels import identity, timeline
 from parcels.identity import Answer
 from parcels.models import Shipment, Status
 from parcels.timeline import View
@@ -341,7 +341,7 @@ def _number(web: Web, code: str) -> str:
 
 
 def _shipment(session: Session, code: str) -> Shipment:
-    found = repository.by_service_code(session, code[:24])
+    found = timeline.of_code(session, code)
     if found is None:
         raise NotFound("no page of this code")
     return found
