@@ -36,7 +36,8 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
-from bot.depot import SIMULATOR
+from bot.depot import SIMULATOR, callback
+from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.rasa import Rasa
@@ -199,12 +200,19 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
 
 def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
     """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
-    if settings.depot is None:
+    key = _depot_key(settings)
+    if settings.depot is None or key is None:
         return None, None
     if settings.depot.url != SIMULATOR:
-        return Depot(settings.depot.url, settings.depot.key), None
-    key = derived(settings, "depot").encode()[:64]
+        return Depot(settings.depot.url, key), None
     return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
+
+
+def _depot_key(settings: Settings) -> bytes | None:
+    """What signs between the depot and us, either way."""
+    if settings.depot is None or settings.depot.url != SIMULATOR:
+        return settings.depot.key if settings.depot else None
+    return derived(settings, "depot").encode()[:64]
 
 
 def create(settings: Settings) -> FastAPI:
@@ -258,6 +266,8 @@ def _routes(app: FastAPI, service: Service) -> None:
     )
     for channel in service.channels:
         app.include_router(channel.router())
+    answers = Answers(service.texts, service.live)
+    app.include_router(callback.router(service.database, answers, _depot_key(service.settings)))
     if service.simulator:
         app.include_router(service.simulator.router())
     app.include_router(

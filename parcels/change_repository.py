@@ -81,6 +81,13 @@ def order_by_key(session: Session, key: str) -> DepotOrder | None:
     return session.scalar(select(DepotOrder).where(DepotOrder.key == key))
 
 
+def held_order(session: Session, public_id: str) -> DepotOrder | None:
+    """The order that the depot knows by this id, held until the transaction ends."""
+    return session.scalar(
+        select(DepotOrder).where(DepotOrder.public_id == public_id).with_for_update()
+    )
+
+
 def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrder | None:
     """The newest booking of a pickup that this customer made after ``since`` and still has."""
     orders = session.scalars(
