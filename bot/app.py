@@ -47,6 +47,7 @@ from bot.ticks import Ticks
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.service import Handoffs
 from parcels import change_rules
 from parcels import routes as parcels
@@ -278,6 +279,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 texts=service.texts,
                 live=service.live,
                 files=service.files,
+                parcels=ParcelRules.from_file(POLICIES / "parcels.yml"),
                 secure_cookies=service.settings.secure_cookies,
                 telegram=bool(service.settings.telegram and service.settings.telegram.desk),
             )

@@ -83,6 +83,11 @@ class Shipment(Base):
     """A parcel from order to delivery. Money in yuan."""
 
     __tablename__ = "shipments"
+    __table_args__ = (
+        # The desk finds parcels by a person; the phone lies in the index beside the name.
+        Index("ix_shipments_recipient_name_recipient_phone", "recipient_name", "recipient_phone"),
+        Index("ix_shipments_sender_name_sender_phone", "sender_name", "sender_phone"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     waybill_no: Mapped[str] = mapped_column(String(40), unique=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -51,6 +52,22 @@ def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
 def among(session: Session, waybill_nos: Collection[str]) -> Sequence[Shipment]:
     """The shipments that exist of these numbers: one index look-up each, at any table size."""
     return session.scalars(select(Shipment).where(Shipment.waybill_no.in_(waybill_nos))).all()
+
+
+def of_person(
+    session: Session, name: str, digits: str, since: datetime, limit: int
+) -> Sequence[Shipment]:
+    """Parcels since then from or to whoever has exactly this name and a phone that ends in these
+    digits, newest first."""
+    ends = f"%{digits}"
+    recipient = (Shipment.recipient_name == name) & Shipment.recipient_phone.like(ends)
+    sender = (Shipment.sender_name == name) & Shipment.sender_phone.like(ends)
+    return session.scalars(
+        select(Shipment)
+        .where(recipient | sender, Shipment.created_at > since)
+        .order_by(Shipment.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def last_scan(session: Session, shipment_id: int) -> Scan | None:

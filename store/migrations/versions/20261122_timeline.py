@@ -1,4 +1,4 @@
-"""Codes of parcels' own pages; a try to prove who one is may be made on such a page."""
+"""Codes of parcels' own pages, proofs given on them; the desk finds parcels, and who looked."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,3 +18,16 @@ def upgrade() -> None:
     )
     with op.batch_alter_table('identity_tries') as batch_op:
         batch_op.alter_column('message_id', existing_type=sa.Integer(), nullable=True)
+    op.create_table('parcel_looks',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('staff_id', sa.Integer(), nullable=False),
+    sa.Column('waybill_no', sa.String(length=40), nullable=False),
+    sa.Column('what', sa.String(length=8), nullable=False),
+    sa.Column('at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['staff_id'], ['staff.id'], name=op.f('fk_parcel_looks_staff_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_parcel_looks'))
+    )
+    op.create_index('ix_parcel_looks_waybill_no_id', 'parcel_looks', ['waybill_no', 'id'])
+    for who in ('recipient', 'sender'):
+        columns = [f'{who}_name', f'{who}_phone']
+        op.create_index(f'ix_shipments_{columns[0]}_{columns[1]}', 'shipments', columns)
