@@ -44,6 +44,7 @@ from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
+from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
@@ -88,6 +89,8 @@ class Service:
     fetching: FetchLoop
     depot: DepotLoop | None
     simulator: Simulator | None
+    paths: PathLoop | None
+    statuses: Statuses
     rasa: Rasa
     skills: runtime.Services
 
@@ -158,6 +161,7 @@ def assemble(settings: Settings) -> Service:
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
     depot, simulator = _depot(settings)
+    statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
         database=database,
@@ -172,6 +176,10 @@ def assemble(settings: Settings) -> Service:
         if depot
         else None,
         simulator=simulator,
+        paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
+        if settings.wechat_logistics
+        else None,
+        statuses=statuses,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -232,7 +240,11 @@ def create(settings: Settings) -> FastAPI:
         ticks.start()
         if service.depot:
             service.depot.start()
+        if service.paths:
+            service.paths.start()
         yield
+        if service.paths:
+            await service.paths.stop()
         if service.depot:
             await service.depot.stop()
         ticks.stop()
@@ -260,7 +272,7 @@ def _routes(app: FastAPI, service: Service) -> None:
         sources.router(
             service.database,
             service.settings.sources,
-            Statuses.from_file(POLICIES / "statuses.yml"),
+            service.statuses,
             service.settings.zone,
             lambda status: service.texts.say("zh", f"desk.status.{status}"),
         )

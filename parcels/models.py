@@ -110,6 +110,8 @@ class Shipment(Base):
     courier_phone: Mapped[str | None] = mapped_column(String(24))
     pickup_place: Mapped[str | None] = mapped_column(String(120))
     pickup_code: Mapped[str | None] = mapped_column(String(24))
+    wechat_token: Mapped[str | None] = mapped_column(String(128))
+    """Of WeChat's order event, if the parcel was ordered in a mini program: its scans go there."""
     demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
 

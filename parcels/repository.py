@@ -39,10 +39,10 @@ _PROGRESS = case(
     value=Scan.status,
     else_=-1,
 )
-# Sources give whole seconds: of scans of the same instant the one farther along the road is newer.
-# Nothing here depends on the order in which scans came in.
-_ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
-_NEWEST_FIRST = tuple(column.desc() for column in _ROAD)
+ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
+"""The order of a parcel's scans, whatever the order in which they came in. Sources give whole
+seconds: of scans of the same instant the one farther along the road is newer."""
+_NEWEST_FIRST = tuple(column.desc() for column in ROAD)
 
 
 def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
@@ -79,7 +79,7 @@ def last_scan(session: Session, shipment_id: int) -> Scan | None:
 def scans(session: Session, shipment_id: int) -> Sequence[Scan]:
     """The road so far, oldest first."""
     return session.scalars(
-        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*_ROAD)
+        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*ROAD)
     ).all()
 
 
@@ -101,7 +101,7 @@ def known_events(session: Session, source: str, event_ids: Collection[str]) -> d
     """Which of these scans are stored, and of which shipment."""
     rows = session.execute(
         select(Scan.event_id, Scan.shipment_id).where(
-            Scan.source == source, _one_of(session, Scan.event_id, event_ids)
+            Scan.source == source, one_of(session, Scan.event_id, event_ids)
         )
     )
     return {row.event_id: row.shipment_id for row in rows}
@@ -110,14 +110,14 @@ def known_events(session: Session, source: str, event_ids: Collection[str]) -> d
 def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many at once; one that another transaction has added meanwhile stays as it is."""
     if rows:
-        session.execute(_insert(session, Scan).on_conflict_do_nothing(), rows)
+        session.execute(insert(session, Scan).on_conflict_do_nothing(), rows)
 
 
 def add_or_change_shipments(
     session: Session, rows: Sequence[Mapping[str, Any]], changed: Collection[str]
 ) -> None:
     """Insert many at once; of those whose number is known only the columns ``changed`` change."""
-    adding = _insert(session, Shipment)
+    adding = insert(session, Shipment)
     number = [Shipment.waybill_no]
     if changed:
         values = {name: adding.excluded[name] for name in changed}
@@ -138,7 +138,7 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
     )
     session.execute(
         update(Shipment)
-        .where(_one_of(session, Shipment.id, shipment_ids))
+        .where(one_of(session, Shipment.id, shipment_ids))
         .values(status=func.coalesce(newest, Shipment.status)),
         execution_options={"synchronize_session": False},
     )
@@ -150,7 +150,7 @@ def service_code(session: Session, shipment_id: int) -> str | None:
 
 def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
     """One that another transaction has added meanwhile stays as it is."""
-    session.execute(_insert(session, ServiceCode).on_conflict_do_nothing(), row)
+    session.execute(insert(session, ServiceCode).on_conflict_do_nothing(), row)
 
 
 def by_service_code(session: Session, code: str) -> Shipment | None:
@@ -170,16 +170,17 @@ def api_keys(session: Session) -> Sequence[ApiKey]:
 
 
 def _ids(session: Session, waybill_nos: Collection[str]) -> Select[str, int]:
-    wanted = _one_of(session, Shipment.waybill_no, waybill_nos)
+    wanted = one_of(session, Shipment.waybill_no, waybill_nos)
     return select(Shipment.waybill_no, Shipment.id).where(wanted)
 
 
-def _insert(session: Session, table: type[Any]) -> Any:
+def insert(session: Session, table: type[Any]) -> Any:
+    """An insert that can say what is done about rows that exist."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table.__table__)
 
 
-def _one_of(
+def one_of(
     session: Session, column: InstrumentedAttribute[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
     """``column IN values`` as one parameter: the same statement however many there are."""

@@ -79,7 +79,7 @@ def view(session: Session, shipment: Shipment, *, proven: bool) -> View:
     road = reversed(repository.scans(session, shipment.id))
     return View(
         now=whereabouts(session, shipment),
-        nodes=tuple(_node(scan) for scan in road),
+        nodes=tuple(node(scan) for scan in road),
         private=_private(shipment) if proven else None,
     )
 
@@ -92,7 +92,8 @@ def masked(phone: str | None) -> str | None:
     return f"{digits[-11:-8]}****{digits[-4:]}"
 
 
-def _node(scan: Scan) -> Node:
+def node(scan: Scan) -> Node:
+    """A scan without the source's own words, which may name people."""
     status = Status(scan.status) if scan.status else None
     detail = SubStatus(scan.sub_status) if scan.sub_status else None
     return Node(scan.at, status, detail, scan.place, scan.reason)

@@ -17,10 +17,11 @@ from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import may_open
 from handoff.models import LookedAt, ParcelLook
 from handoff.staff import SignedIn
-from parcels import change_repository, timeline
+from parcels import change_repository, path_repository, timeline
 from parcels import repository as parcels
 from parcels.change_models import DepotOrder, IdentityTry
 from parcels.models import Scan, Shipment
+from parcels.path_models import PathUpdate
 from parcels.timeline import View
 from store import clock
 from store.errors import Forbidden
@@ -58,6 +59,7 @@ class Dossier:
     shipment: Shipment
     view: View
     scans: Sequence[Scan]
+    paths: dict[int, PathUpdate]
     tries: Sequence[Tried]
     orders: Sequence[DepotOrder]
     tickets: Sequence[Ticket]
@@ -79,6 +81,7 @@ def dossier(
         shipment=shipment,
         view=timeline.view(session, shipment, proven=False),
         scans=tuple(reversed(parcels.scans(session, shipment.id))),
+        paths=path_repository.of_shipment(session, shipment.id),
         tries=[Tried(row, customers[row.customer_id]) for row in tries],
         orders=change_repository.orders_about(session, number, MOST),
         tickets=about,

@@ -1,4 +1,5 @@
-"""Codes of parcels' own pages, proofs given on them; the desk finds parcels, and who looked."""
+"""Codes of parcels' own pages, proofs given on them; the desk finds parcels, and who looked;
+scans told to WeChat."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -31,3 +32,22 @@ def upgrade() -> None:
     for who in ('recipient', 'sender'):
         columns = [f'{who}_name', f'{who}_phone']
         op.create_index(f'ix_shipments_{columns[0]}_{columns[1]}', 'shipments', columns)
+    with op.batch_alter_table('shipments') as batch_op:
+        batch_op.add_column(sa.Column('wechat_token', sa.String(length=128), nullable=True))
+    op.create_table('path_updates',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('shipment_id', sa.Integer(), nullable=False),
+    sa.Column('scan_id', sa.Integer(), nullable=False),
+    sa.Column('state', sa.String(length=8), nullable=False),
+    sa.Column('sent_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('due_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('leased_until', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('last_error', sa.String(), nullable=True),
+    sa.ForeignKeyConstraint(['scan_id'], ['scans.id'], name=op.f('fk_path_updates_scan_id')),
+    sa.ForeignKeyConstraint(['shipment_id'], ['shipments.id'], name=op.f('fk_path_updates_shipment_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_path_updates')),
+    sa.UniqueConstraint('scan_id', name=op.f('uq_path_updates_scan_id'))
+    )
+    op.create_index('ix_path_updates_due_at', 'path_updates', ['due_at'])
+    op.create_index('ix_path_updates_shipment_id_id', 'path_updates', ['shipment_id', 'id'])
