@@ -45,6 +45,16 @@ seconds: of scans of the same instant the one farther along the road is newer.""
 _NEWEST_FIRST = tuple(column.desc() for column in ROAD)
 
 
+_PAGE_STAMP = (
+    select(
+        *Shipment.__table__.columns,
+        select(func.max(Scan.id)).where(Scan.shipment_id == Shipment.id).scalar_subquery(),
+    )
+    .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+    .where(ServiceCode.code == bindparam("code"))
+)
+
+
 def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
     return session.scalar(select(Shipment).where(Shipment.waybill_no == waybill_no))
 
@@ -159,6 +169,13 @@ def by_service_code(session: Session, code: str) -> Shipment | None:
         .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
         .where(ServiceCode.code == code)
     )
+
+
+def page_stamp(session: Session, code: str) -> tuple[Any, ...] | None:
+    """Changes whenever a parcel or its scans do; None if no parcel has this code. One look-up:
+    open pages ask it again and again."""
+    row = session.execute(_PAGE_STAMP, {"code": code}).one_or_none()
+    return None if row is None else tuple(row)
 
 
 def api_key(session: Session, key: str) -> ApiKey | None:

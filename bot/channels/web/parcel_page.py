@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -32,7 +33,7 @@ from conversations import service as conversations
 from conversations.models import Customer
 from conversations.schemas import Inbound
 from conversations.texts import Texts
-from parcels import identity, timeline
+from parcels import identity, repository, timeline
 from parcels.identity import Answer
 from parcels.models import Shipment, Status
 from parcels.timeline import View
@@ -42,6 +43,7 @@ from store.errors import Invalid, NotFound
 ROOM = "timeline"
 WRONG_CODE = 10
 """A code that opens nothing costs as much as so many pages: nobody looks for one by trying."""
+REDRAWN = timedelta(minutes=1)
 _SIGNS = {
     "time": "clock",
     "place": "pin",
@@ -190,6 +192,11 @@ class _Look:
             seen = timeline.view(session, shipment, proven=proven)
         return number, self._parts(seen, locked=locked)
 
+    def stamp(self) -> tuple[Any, ...] | None:
+        """Whether it is worth while to look again."""
+        with self.web.database.read() as session:
+            return repository.page_stamp(session, self.code)
+
     def _customer(self, session: Session) -> Customer | None:
         visitor = visitors.of_cookie(self.request)
         if visitor is None:
@@ -224,14 +231,21 @@ class _Look:
 async def _events(look: _Look, seen: str | None) -> AsyncIterator[ServerSentEvent]:
     """Endless: ``parcel`` whenever the page would look different from ``seen``."""
     yield sse.hello()
+    stamp: tuple[Any, ...] | None = None
+    drawn = clock.now()
     while True:
-        try:
-            _, parts = await asyncio.to_thread(look.now)
-        except NotFound:
-            return
-        if parts.version != seen:
-            seen = parts.version
-            yield sse.event("parcel", asdict(parts), seen)
+        before, stamp = stamp, await asyncio.to_thread(look.stamp)
+        # What time alone changes (late by now, "yesterday", a proof that ended) is seen within
+        # REDRAWN.
+        if stamp != before or clock.now() - drawn > REDRAWN:
+            drawn = clock.now()
+            try:
+                _, parts = await asyncio.to_thread(look.now)
+            except NotFound:
+                return
+            if parts.version != seen:
+                seen = parts.version
+                yield sse.event("parcel", asdict(parts), seen)
         await asyncio.sleep(SWEEP_SECONDS)
 
 
