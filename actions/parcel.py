@@ -101,7 +101,9 @@ def _tell(turn: Turn, shipment: Shipment, *, asked: bool) -> Reply:
     words = joined([feeling(turn, at), describe(turn, at), who, chase(turn, at)], turn.language)
     buttons = (Button(turn.say("track.chase_it"), turn.say("track.chase_it")),)
     return Reply(
-        (words,), buttons if at.needs_chasing else (), (*known, *remember(pending=pending))
+        (f"{words}\n{_page(turn, shipment)}",),
+        buttons if at.needs_chasing else (),
+        (*known, *remember(pending=pending)),
     )
 
 
@@ -129,3 +131,8 @@ def _courier(turn: Turn, shipment: Shipment) -> tuple[str | None, str | None]:
     if courier.phone is None:
         return turn.say("track.courier_name", name=courier.name), None
     return turn.say("track.courier", name=courier.name, phone=courier.phone), None
+
+
+def _page(turn: Turn, shipment: Shipment) -> str:
+    link = turn.services.timeline.link(turn.session, shipment)
+    return turn.say("timeline.link", link=link)

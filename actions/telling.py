@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actions.handing import judge
 from actions.turn import Turn, joined
+from conversations.texts import Texts
 from parcels.models import Status
 from parcels.road_models import Incident
 from parcels.service import Whereabouts
@@ -22,7 +23,8 @@ def feeling(turn: Turn, at: Whereabouts) -> str | None:
 def describe(turn: Turn, at: Whereabouts) -> str:
     """The node, when, why it stands, what next, and the ETA: as much as the record holds."""
     late = turn.say("track.late", at=at.due) if at.late else None
-    words = [_node(turn, at), late, _why(turn, at), _next(turn, at), _eta(turn, at)]
+    words = [_node(turn, at), late, _why(turn, at), _next(turn, at)]
+    words.append(expected(turn.services.texts, turn.language, at))
     return joined(words, turn.language)
 
 
@@ -46,7 +48,7 @@ def _node(turn: Turn, at: Whereabouts) -> str:
 def _why(turn: Turn, at: Whereabouts) -> str | None:
     """Why it stands: what staff entered, what the source says, or how long is usual there."""
     if at.incident is not None:
-        return _incident(turn, at.incident)
+        return cause(turn.services.texts, turn.language, at.incident)
     if at.reason:
         return turn.say("track.because", reason=at.reason)
     stay = at.standing
@@ -61,15 +63,16 @@ def _why(turn: Turn, at: Whereabouts) -> str | None:
     return turn.say(key, place=stay.place, stood=stood, usual=usual, parcels=stay.parcels)
 
 
-def _incident(turn: Turn, incident: Incident) -> str:
-    own = incident.words_en if turn.language == "en" else incident.words_zh
+def cause(texts: Texts, language: str, incident: Incident) -> str:
+    """What staff wrote about an incident, or what its kind says; and until when."""
+    own = incident.words_en if language == "en" else incident.words_zh
     place = incident.place
     if incident.to_place:
-        place = turn.say("track.route", place=incident.place, to_place=incident.to_place)
-    because = own or turn.say(f"track.incident.{incident.kind}", place=place)
+        place = texts.say(language, "track.route", place=place, to_place=incident.to_place)
+    because = own or texts.say(language, f"track.incident.{incident.kind}", place=place)
     until = incident.expected_until
     key = "track.incident_until" if until > clock.now() else "track.incident_longer"
-    return joined([because, turn.say(key, until=until)], turn.language)
+    return joined([because, texts.say(language, key, until=until)], language)
 
 
 def _next(turn: Turn, at: Whereabouts) -> str | None:
@@ -83,16 +86,17 @@ def _next(turn: Turn, at: Whereabouts) -> str | None:
     return turn.say(key) if turn.services.texts.has(key) else None
 
 
-def _eta(turn: Turn, at: Whereabouts) -> str | None:
+def expected(texts: Texts, language: str, at: Whereabouts) -> str | None:
     """When it comes, how sure that is, and on how much it rests."""
     eta = at.eta
     if eta is None:
         if at.at is None or at.status not in _ON_ITS_WAY:
             return None
         held = at.incident or (at.standing and at.standing.unusual)
-        return turn.say("track.eta.held" if held else "track.eta.unknown")
+        return texts.say(language, "track.eta.held" if held else "track.eta.unknown")
+    key, parcels = f"track.eta.{eta.basis}", eta.parcels
     if eta.earliest is None or eta.earliest <= clock.now():
-        return turn.say(f"track.eta.{eta.basis}_by", by=eta.latest, parcels=eta.parcels)
-    window = turn.services.texts.window(eta.earliest, eta.latest, turn.language)
+        return texts.say(language, f"{key}_by", by=eta.latest, parcels=parcels)
+    window = texts.window(eta.earliest, eta.latest, language)
     median = eta.median or eta.latest
-    return turn.say(f"track.eta.{eta.basis}", window=window, median=median, parcels=eta.parcels)
+    return texts.say(language, key, window=window, median=median, parcels=parcels)

@@ -17,6 +17,7 @@ from parcels import service as parcels
 from parcels.goods import Goods
 from parcels.models import GoodsClass, Status
 from parcels.schemas import ScanIn, ShipmentIn
+from parcels.timeline import Timeline
 from store import clock
 from store.engine import Database
 from store.live import Live
@@ -60,6 +61,7 @@ def run(database: Database, at: object) -> Run:
             intake=intake.from_file(rooms.POLICIES / "intake.yml"),
             goods=Goods.from_file(rooms.POLICIES / "goods.yml"),
             changes=change_rules.from_file(rooms.POLICIES / "changes.yml"),
+            timeline=Timeline("https://desk.example.com"),
             orders_go_out=False,
             problems=contract.read(rooms.POLICIES / "taxonomy.yml").problems,
         )

@@ -16,6 +16,7 @@ import conversations.models
 import handoff.models
 import parcels.change_models
 import parcels.models
+import parcels.path_models
 import parcels.road_models
 import tickets.models
 from conversations.models import Inbox
@@ -33,6 +34,7 @@ TABLES = (
     parcels.change_models,
     parcels.models,
     parcels.road_models,
+    parcels.path_models,
     tickets.models,
 )
 LEASE = timedelta(seconds=30)
