@@ -52,8 +52,13 @@ from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.ingest import Refused
+from parcels.invoices import InvoicePolicy
+from parcels.points import PointsPolicy
+from parcels.regions import Regions
+from parcels.sending import Sending
 from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
+from parcels.tariffs import Tariffs
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
@@ -179,6 +184,12 @@ def assemble(settings: Settings) -> Service:
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
+            tariffs=Tariffs.from_file(
+                POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
+            ),
+            sending=Sending.from_file(POLICIES / "sending.yml"),
+            points=policies.load(POLICIES / "points.yml", PointsPolicy),
+            invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),

@@ -20,6 +20,8 @@ from parcels.models import Shipment
 from store import clock, ids
 from store.claims import release
 
+_ORDERS_OWN = frozenset({"from", "to", "place", "person", "pickup", "over", "wide"})
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -98,14 +100,15 @@ def describe(
 
 
 def facts(texts: Texts, language: str, kind: str | None, details: dict[str, Any]) -> dict[str, str]:
-    """What is known of a change, for the person who takes it over."""
+    """What is known of a change or question, for the person who takes it over."""
     known = {
         "change": kind or "",
         "new_time": _window(texts, language, details),
         "new_place": details.get("place", ""),
         "person": details.get("person", ""),
     }
-    return {name: value for name, value in known.items() if value}
+    other = {name: value for name, value in details.items() if name not in _ORDERS_OWN}
+    return {name: value for name, value in (known | other).items() if value}
 
 
 def _window(texts: Texts, language: str, details: dict[str, Any]) -> str:
