@@ -21,6 +21,7 @@ from actions.report import INTERRUPTIONS, THREAT, open_ticket
 from actions.turn import CHANGE_FORM, Reply, Turn, remember
 from parcels import identity
 from parcels.change_models import OrderKind
+from parcels.lookup import canonical
 
 INVOICE = "ask_invoice"
 AT_ONCE = frozenset({"ask_human", THREAT})
@@ -28,6 +29,8 @@ AT_ONCE = frozenset({"ask_human", THREAT})
 LETS_GO = frozenset({"deny", "goodbye"})
 SHORT = 6
 """Signs of a message that calls the change off and not the parcel: 取消, 算了."""
+ELSEWHERE, ANSWER = "report_misdelivery", 20
+"""A neighbour's door looks like a parcel left there: asked for one, so short a message names it."""
 TRIES = 2
 
 
@@ -92,8 +95,11 @@ class ValidateChangeForm(Skill):
             return closing(pass_on(turn, intent))
         number = turn.number or (before.waybill_no if before else None)
         draft = Draft(intent=intent, said=turn.text, waybill_no=number)
-        if before is not None and before.intent == intent:
-            draft = replace(before, said=turn.text, tries=before.tries + 1)
+        if before is not None and before.intent == intent and _same_parcel(before, number):
+            # Not ``confirm`` any more: what is asked for now has not been summed up yet.
+            draft = replace(
+                before, said=turn.text, waybill_no=number, asked=None, tries=before.tries + 1
+            )
             if draft.tries > TRIES:
                 return self._again(turn, draft)
         return steps.go_on(turn, steps.volunteered(turn, draft), begun=before is None)
@@ -150,6 +156,11 @@ def _confirmed(turn: Turn, draft: Draft) -> Draft | None:
     return None
 
 
+def _same_parcel(before: Draft, number: str | None) -> bool:
+    known = before.waybill_no
+    return known is None or number is None or canonical(number) == canonical(known)
+
+
 def _renamed(turn: Turn, draft: Draft) -> OrderKind | None:
     """Asked for the new address, a customer may say: then leave it at the door."""
     if draft.kind != OrderKind.ADDRESS:
@@ -161,6 +172,8 @@ def _renamed(turn: Turn, draft: Draft) -> OrderKind | None:
 def _tells(turn: Turn) -> bool:
     """Whether a message can be a place or a name: not when it plainly wants something else."""
     if turn.given_now("place") or turn.given_now("phone") or turn.shared:
+        return True
+    if turn.intent == ELSEWHERE and len(turn.text) <= ANSWER:
         return True
     away = INTERRUPTIONS | LETS_GO | {"nlu_fallback"} | set(turn.services.problems)
     return turn.intent not in away or (turn.intent == "nlu_fallback" and len(turn.text) > 1)

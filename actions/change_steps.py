@@ -44,6 +44,8 @@ def volunteered(turn: Turn, draft: Draft) -> Draft:
     rules = turn.services.changes
     kind = rules.named(draft.intent, turn.text)
     if kind is not None:
+        # The place of a locker is no station's.
+        draft = draft if kind == draft.kind else draft.without("place", "person")
         draft = replace(draft, kind=kind)
     if draft.intent == "ask_invoice":
         draft = invoice.hear(turn, draft) or draft
