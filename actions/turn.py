@@ -192,7 +192,8 @@ class Turn:
             told = orders.facts(
                 self.services.texts, self.language, change["kind"], change["details"]
             )
-            found |= {name: Learned(name, v, "customer", None, None) for name, v in told.items()}
+            for name, value in told.items():
+                found.setdefault(name, Learned(name, value, "customer", None, None))
         return tuple(found.values())
 
 

@@ -20,7 +20,11 @@ from parcels.models import Shipment
 from store import clock, ids
 from store.claims import release
 
-_ORDERS_OWN = frozenset({"from", "to", "place", "person", "pickup", "over", "wide"})
+_ALSO = (
+    "origin", "destination", "weight", "size", "value", "near",
+    "title", "tax_number", "wrong_tax_number", "email",
+)  # fmt: skip
+"""What is told in a question or for an invoice, and is not to be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,8 @@ def facts(texts: Texts, language: str, kind: str | None, details: dict[str, Any]
         "new_place": details.get("place", ""),
         "person": details.get("person", ""),
     }
-    other = {name: value for name, value in details.items() if name not in _ORDERS_OWN}
-    return {name: value for name, value in (known | other).items() if value}
+    known |= {name: details.get(name, "") for name in _ALSO}
+    return {name: value for name, value in known.items() if value}
 
 
 def _window(texts: Texts, language: str, details: dict[str, Any]) -> str:

@@ -61,9 +61,10 @@ def understand(phrase: str, now: datetime, zone: ZoneInfo) -> Interval | None:
     """What a phrase means when said at ``now`` (aware) by a customer in ``zone``.
 
     A clock time is the hour that begins with it; "after six" lasts to 22:00, "before five" begins
-    at 8:00 (or now); a day is the whole day. A bare weekday or date is the next one to come (周五上午
-    on a Friday evening is a week on), and so is a bare clock time; 下周二 and "next Tuesday" lie in the next week from Monday on. Local
-    times that daylight saving skips move forward by the hour. None when no time is told.
+    at 8:00 (or now); a day is the whole day. A bare weekday or date is the next one to come, with
+    its hours (on a Friday evening 周五上午 is a week on), and so is a bare clock time; 下周二 and
+    "next Tuesday" lie in the next week from Monday on. Local times that daylight saving skips move
+    forward by the hour. None when no time is told.
     """
     text = words.fold(phrase)
     here = now.astimezone(zone)
