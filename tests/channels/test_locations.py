@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.channels.tencent.xml import Push
 from bot.channels.wechat import convert as wechat
 from bot.channels.wecom import convert as wecom
 from tests.e2e.dialogues import TEXTS
@@ -13,7 +14,7 @@ from tests.e2e.dialogues import TEXTS
     ("latitude", "point"), [("23.134521", (23.134521, 113.358803)), ("here", None), ("91", None)]
 )
 def test_wechat(latitude: str, point: tuple[float, float] | None) -> None:
-    push = {
+    push: Push = {
         "FromUserName": "oA", "CreateTime": "1351776360", "MsgType": "location", "MsgId": "1",
         "Location_X": latitude, "Location_Y": "113.358803", "Label": "天河",
     }  # fmt: skip
