@@ -8,10 +8,11 @@ from actions.base import Skill
 from actions.change import pass_on
 from actions.handing import offers_person
 from actions.matters import CHANGES
-from actions.parcel import track
+from actions.parcel import PROOF, prove, track
 from actions.person import not_understood
 from actions.turn import CHANGE_FORM, Reply, Turn, remember
 from conversations.schemas import Button
+from parcels.identity import digits_in
 from parcels.lookup import canonical
 from tickets import repository as tickets
 from tickets.models import FINISHED, Ticket
@@ -80,13 +81,16 @@ class Inform(Skill):
             return Reply((turn.say("track.which"),), events=remember(proposals=None))
         if turn.given_now("ticket_no"):
             return CheckTicket().handle(turn)
+        about = turn.slot("waybill_no")
+        if number is None and pending == PROOF and about and digits_in(turn.text, asked=True):
+            return prove(turn, about)
         if number is None and pending == "track_parcel" and any(map(str.isdigit, turn.text)):
             number = turn.text
         ticket = _waits_for_facts(turn)
         if ticket and turn.intent == "inform" and (number is None or ticket.waybill_no is None):
             return self._into(turn, ticket, number)
         if number is not None:
-            return track(turn, number)
+            return track(turn, *(turn.all_given("waybill_no") or [number]))
         if turn.intent == "affirm" and pending in CHANGES:
             if turn.services.orders_go_out and pending != "ask_invoice":
                 return Reply(events=(FollowupAction(CHANGE_FORM),))

@@ -87,7 +87,12 @@ class Turn:
 
     def given_now(self, entity: str) -> str | None:
         """The value this very message gives for an entity."""
-        return next((str(v) for v in self.tracker.get_latest_entity_values(entity) if v), None)
+        return next(iter(self.all_given(entity)), None)
+
+    def all_given(self, entity: str) -> list[str]:
+        """All values this very message gives for an entity, each once."""
+        given = self.tracker.get_latest_entity_values(entity)
+        return list(dict.fromkeys(str(value) for value in given if value))
 
     def say(self, key: str, **facts: object) -> str:
         """A text of policies/texts in the customer's language; variants in turn."""

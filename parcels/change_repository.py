@@ -108,6 +108,21 @@ def orders_about(session: Session, waybill_no: str, limit: int) -> Sequence[Depo
     ).all()
 
 
+def agreed_until(session: Session, waybill_no: str) -> datetime | None:
+    """The end of the window that was last agreed with a customer for this parcel."""
+    wish = session.scalar(
+        select(DepotOrder.wish)
+        .where(
+            DepotOrder.about == waybill_no,
+            DepotOrder.kind == OrderKind.RESCHEDULE,
+            DepotOrder.state == OrderState.ACCEPTED,
+        )
+        .order_by(DepotOrder.id.desc())
+        .limit(1)
+    )
+    return datetime.fromisoformat(wish["to"]) if wish else None
+
+
 def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrder | None:
     """The newest booking of a pickup that this customer made after ``since`` and still has."""
     orders = session.scalars(

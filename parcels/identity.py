@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum, auto
 
@@ -75,10 +76,15 @@ def proven(session: Session, rules: Rules, customer: Customer, waybill_no: str) 
     return change_repository.proven_since(session, customer.id, canonical(waybill_no), since)
 
 
+def all_proven(session: Session, rules: Rules, customer: Customer, limit: int) -> Sequence[str]:
+    """The numbers that "my parcel" can mean: those this customer has proved to be his."""
+    since = clock.now() - rules.holds(customer.channel)
+    return change_repository.proven_numbers(session, customer.id, since, limit=limit)
+
+
 def only_proven(session: Session, rules: Rules, customer: Customer) -> str | None:
     """The one number that "my parcel" means: None if this customer has proved none, or several."""
-    since = clock.now() - rules.holds(customer.channel)
-    numbers = change_repository.proven_numbers(session, customer.id, since, limit=2)
+    numbers = all_proven(session, rules, customer, limit=2)
     return numbers[0] if len(numbers) == 1 else None
 
 

@@ -142,6 +142,8 @@ class Scan(Base):
     next_place: Mapped[str | None] = mapped_column(String(120))
     next_at: Mapped[datetime | None]
     reason: Mapped[str | None] = mapped_column(String(200))
+    courier_name: Mapped[str | None] = mapped_column(String(40))
+    courier_phone: Mapped[str | None] = mapped_column(String(24))
 
 
 class ServiceCode(Base):

@@ -49,6 +49,8 @@ class ScanIn(BaseModel):
     next_place: Annotated[Text | None, Field(max_length=120)] = None
     next_at: When | None = None
     reason: Annotated[Text | None, Field(max_length=200)] = None
+    courier_name: Annotated[Text | None, Field(max_length=40)] = None
+    courier_phone: Annotated[Text | None, Field(max_length=24)] = None
 
     @model_validator(mode="after")
     def _one_state(self) -> Self:

@@ -76,7 +76,7 @@ def run(database: Database, at: object) -> Run:
         text: str,
         intent: str,
         *,
-        entities: dict[str, str] | None = None,
+        entities: dict[str, Any] | None = None,
         slots: dict[str, Any] | None = None,
         form: bool | str = False,
         guesses: tuple[str, ...] = (),
@@ -89,7 +89,11 @@ def run(database: Database, at: object) -> Run:
             key, message_id = conversation.key, conversation.id
             last = handoffs.last_words(session, [conversation.id])[conversation.id]
             message_id = last.id
-        found = [{"entity": k, "value": v} for k, v in (entities or {}).items()]
+        found = [
+            {"entity": name, "value": value}
+            for name, given in (entities or {}).items()
+            for value in (given if isinstance(given, list) else [given])
+        ]
         result = await executor.run(
             {
                 "next_action": action,

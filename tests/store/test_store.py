@@ -17,6 +17,7 @@ import handoff.models
 import parcels.change_models
 import parcels.models
 import parcels.path_models
+import parcels.road_models
 import tickets.models
 from conversations.models import Inbox
 from store import clock, schema
@@ -33,6 +34,7 @@ TABLES = (
     parcels.change_models,
     parcels.models,
     parcels.path_models,
+    parcels.road_models,
     tickets.models,
 )
 LEASE = timedelta(seconds=30)

@@ -4,8 +4,8 @@ scans told to WeChat."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = '20261122_timeline'
-down_revision = '20261122_wecom'
+revision = '20261123_timeline'
+down_revision = '20261123_roads'
 
 
 def upgrade() -> None:
