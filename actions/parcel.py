@@ -99,12 +99,18 @@ def _tell(turn: Turn, shipment: Shipment, *, asked: bool) -> Reply:
     at = service.whereabouts(turn.session, shipment)
     who, pending = _courier(turn, shipment)
     words = joined([feeling(turn, at), describe(turn, at), who, chase(turn, at)], turn.language)
+    words = f"{words}\n{_page(turn, shipment)}"
     buttons = (Button(turn.say("track.chase_it"), turn.say("track.chase_it")),)
     return Reply(
-        (f"{words}\n{_page(turn, shipment)}",),
+        (words,),
         buttons if at.needs_chasing else (),
         (*known, *remember(pending=pending)),
     )
+
+
+def _page(turn: Turn, shipment: Shipment) -> str:
+    link = turn.services.timeline.link(turn.session, shipment)
+    return turn.say("timeline.link", link=link)
 
 
 def _refused(turn: Turn, number: str, *, asked: bool) -> Reply | None:
@@ -131,8 +137,3 @@ def _courier(turn: Turn, shipment: Shipment) -> tuple[str | None, str | None]:
     if courier.phone is None:
         return turn.say("track.courier_name", name=courier.name), None
     return turn.say("track.courier", name=courier.name, phone=courier.phone), None
-
-
-def _page(turn: Turn, shipment: Shipment) -> str:
-    link = turn.services.timeline.link(turn.session, shipment)
-    return turn.say("timeline.link", link=link)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from actions.handing import judge
 from actions.turn import Turn, joined
-from conversations.texts import Texts
 from parcels.models import Status
-from parcels.road_models import Incident
 from parcels.service import Whereabouts
+from parcels.telling import why
 from store import clock
 
 _ON_ITS_WAY = frozenset({Status.IN_TRANSIT, Status.EXPIRED})
@@ -23,8 +22,13 @@ def feeling(turn: Turn, at: Whereabouts) -> str | None:
 def describe(turn: Turn, at: Whereabouts) -> str:
     """The node, when, why it stands, what next, and the ETA: as much as the record holds."""
     late = turn.say("track.late", at=at.due) if at.late else None
-    words = [_node(turn, at), late, _why(turn, at), _next(turn, at)]
-    words.append(expected(turn.services.texts, turn.language, at))
+    words = [
+        _node(turn, at),
+        late,
+        why(turn.services.texts, turn.language, at),
+        _next(turn, at),
+        _eta(turn, at),
+    ]
     return joined(words, turn.language)
 
 
@@ -45,36 +49,6 @@ def _node(turn: Turn, at: Whereabouts) -> str:
     return turn.say(key, number=at.waybill_no, place=place, at=at.at)
 
 
-def _why(turn: Turn, at: Whereabouts) -> str | None:
-    """Why it stands: what staff entered, what the source says, or how long is usual there."""
-    if at.incident is not None:
-        return cause(turn.services.texts, turn.language, at.incident)
-    if at.reason:
-        return turn.say("track.because", reason=at.reason)
-    stay = at.standing
-    if stay is None or not (at.late or stay.unusual):
-        return None
-    texts = turn.services.texts
-    stood = texts.span(stay.stood, turn.language)
-    if stay.usual is None:
-        return turn.say("track.stands", place=stay.place, stood=stood)
-    key = "track.stands_long" if stay.unusual else "track.stands_as_usual"
-    usual = texts.span(stay.usual, turn.language)
-    return turn.say(key, place=stay.place, stood=stood, usual=usual, parcels=stay.parcels)
-
-
-def cause(texts: Texts, language: str, incident: Incident) -> str:
-    """What staff wrote about an incident, or what its kind says; and until when."""
-    own = incident.words_en if language == "en" else incident.words_zh
-    place = incident.place
-    if incident.to_place:
-        place = texts.say(language, "track.route", place=place, to_place=incident.to_place)
-    because = own or texts.say(language, f"track.incident.{incident.kind}", place=place)
-    until = incident.expected_until
-    key = "track.incident_until" if until > clock.now() else "track.incident_longer"
-    return joined([because, texts.say(language, key, until=until)], language)
-
-
 def _next(turn: Turn, at: Whereabouts) -> str | None:
     if at.next_place and at.next_at:
         return turn.say("track.next_at", place=at.next_place, at=at.next_at)
@@ -86,17 +60,16 @@ def _next(turn: Turn, at: Whereabouts) -> str | None:
     return turn.say(key) if turn.services.texts.has(key) else None
 
 
-def expected(texts: Texts, language: str, at: Whereabouts) -> str | None:
+def _eta(turn: Turn, at: Whereabouts) -> str | None:
     """When it comes, how sure that is, and on how much it rests."""
     eta = at.eta
     if eta is None:
         if at.at is None or at.status not in _ON_ITS_WAY:
             return None
         held = at.incident or (at.standing and at.standing.unusual)
-        return texts.say(language, "track.eta.held" if held else "track.eta.unknown")
-    key, parcels = f"track.eta.{eta.basis}", eta.parcels
+        return turn.say("track.eta.held" if held else "track.eta.unknown")
     if eta.earliest is None or eta.earliest <= clock.now():
-        return texts.say(language, f"{key}_by", by=eta.latest, parcels=parcels)
-    window = texts.window(eta.earliest, eta.latest, language)
+        return turn.say(f"track.eta.{eta.basis}_by", by=eta.latest, parcels=eta.parcels)
+    window = turn.services.texts.window(eta.earliest, eta.latest, turn.language)
     median = eta.median or eta.latest
-    return texts.say(language, key, window=window, median=median, parcels=parcels)
+    return turn.say(f"track.eta.{eta.basis}", window=window, median=median, parcels=eta.parcels)

@@ -12,9 +12,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from parcels import repository
+from parcels import repository, service
 from parcels.models import Scan, Shipment, Status, SubStatus
-from parcels.service import Whereabouts, whereabouts
+from parcels.service import Whereabouts
 from store import clock, ids
 
 PATH = "/p"
@@ -78,18 +78,10 @@ def view(session: Session, shipment: Shipment, *, proven: bool) -> View:
     """What stands on the page now."""
     road = reversed(repository.scans(session, shipment.id))
     return View(
-        now=whereabouts(session, shipment),
+        now=service.whereabouts(session, shipment),
         nodes=tuple(node(scan) for scan in road),
-        private=_private(shipment) if proven else None,
+        private=_private(session, shipment) if proven else None,
     )
-
-
-def masked(phone: str | None) -> str | None:
-    """A phone that its owner knows again and nobody else can call: ``138****6789``."""
-    digits = "".join(c for c in phone or "" if c.isascii() and c.isdigit())
-    if len(digits) < 7:
-        return None
-    return f"{digits[-11:-8]}****{digits[-4:]}"
 
 
 def node(scan: Scan) -> Node:
@@ -99,15 +91,15 @@ def node(scan: Scan) -> Node:
     return Node(scan.at, status, detail, scan.place, scan.reason)
 
 
-def _private(shipment: Shipment) -> Private:
-    on_the_way = shipment.status == Status.OUT_FOR_DELIVERY
+def _private(session: Session, shipment: Shipment) -> Private:
+    courier = service.courier(session, shipment)
     waiting = shipment.status == Status.AVAILABLE_FOR_PICKUP
     return Private(
         recipient=shipment.recipient_name,
-        phone=masked(shipment.recipient_phone),
+        phone=service.masked(shipment.recipient_phone),
         address=shipment.recipient_address,
-        courier=shipment.courier_name if on_the_way else None,
-        courier_phone=masked(shipment.courier_phone) if on_the_way else None,
+        courier=courier.name if courier else None,
+        courier_phone=courier.phone if courier else None,
         pickup_place=shipment.pickup_place if waiting else None,
         pickup_code=shipment.pickup_code if waiting else None,
     )

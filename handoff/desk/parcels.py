@@ -23,6 +23,7 @@ from parcels import repository as parcels
 from parcels.change_models import DepotOrder
 from parcels.lookup import canonical
 from parcels.models import Shipment
+from parcels.telling import why
 from store.errors import Forbidden, Invalid
 
 HERE = "/desk/parcels"
@@ -75,6 +76,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             person=person,
             here=f"{HERE}/{number}",
             file=file,
+            why=why(desk.texts, language_of(request), file.view.now),
             what=lambda order: _what(desk, language_of(request), order, reveal=reveal),
         )
         return page(html)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261122_questions'
-down_revision = '20261122_timeline'
+down_revision = '20261123_timeline'
 
 
 def upgrade() -> None:

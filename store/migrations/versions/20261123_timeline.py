@@ -4,7 +4,7 @@ scans told to WeChat."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = '20261122_timeline'
+revision = '20261123_timeline'
 down_revision = '20261123_roads'
 
 
