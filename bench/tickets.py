@@ -32,6 +32,7 @@ from bot.settings import ROOT
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff import staff
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import Desk, router
 from handoff.models import Role
@@ -139,7 +140,15 @@ def _browser(database: Database, folder: Path) -> TestClient:
     files = Files(folder / "files", policies.load(POLICIES / "files.yml", FileRules))
     texts = Texts(POLICIES / "texts", ZONE)
     desk = Desk(
-        database, handoffs, tickets, KINDS, texts, Live(database), files, secure_cookies=False
+        database,
+        handoffs,
+        tickets,
+        KINDS,
+        texts,
+        Live(database),
+        files,
+        ParcelRules.from_file(POLICIES / "parcels.yml"),
+        secure_cookies=False,
     )
     app = FastAPI()
     app.include_router(router(desk))

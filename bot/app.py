@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import django_htmx
@@ -21,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actions import runtime
-from bot import actions_route, contract
+from bot import actions_route, contract, evidence, webhooks
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -38,7 +39,8 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
-from bot.depot import SIMULATOR
+from bot.depot import SIMULATOR, callback
+from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.promises import PromiseLoop
@@ -46,9 +48,13 @@ from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
+from bot.webhooks import WebhookLoop
+from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
+from handoff.desk.parcel_rules import ParcelRules
+from handoff.desk.words import Pages
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules
@@ -56,13 +62,20 @@ from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.ingest import Refused
+from parcels.invoices import InvoicePolicy
+from parcels.points import PointsPolicy
+from parcels.regions import Regions
+from parcels.sending import Sending
 from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
+from parcels.tariffs import Tariffs
+from parcels.timeline import Timeline
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
+from tickets import routes as ticket_routes
 from tickets.anger import Anger
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
@@ -72,9 +85,12 @@ from tickets.promises.policy import Policies
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
+from tickets.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 POLICIES = ROOT / "policies"
+EVIDENCE = timedelta(days=7)
+"""How long a link to send photos is good."""
 THREADS = 32
 """At work in the service at once: as many as its inbox answers side by side."""
 MAX_BODY = 1 << 20
@@ -95,8 +111,11 @@ class Service:
     files: Files
     fetching: FetchLoop
     depot: DepotLoop | None
+    webhooks: WebhookLoop
     simulator: Simulator | None
     promises: PromiseLoop
+    paths: PathLoop | None
+    statuses: Statuses
     rasa: Rasa
     skills: runtime.Services
 
@@ -106,6 +125,11 @@ def derived(settings: Settings, purpose: str) -> str:
     return hmac.new(settings.secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
+def evidence_links(settings: Settings) -> Links:
+    """Where customers put photos that their channel does not carry."""
+    return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
+
+
 def assemble(settings: Settings) -> Service:
     """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
     database = Database(settings.database)
@@ -113,16 +137,20 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
-    classes = intake.from_file(POLICIES / "intake.yml")
-    clocks = Clocks(Policies(POLICIES, settings.zone, classes.classes))
-    tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle)
+    systems, told = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
+    wanted = {name: system.events for name, system in systems.items()}
+    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
+    lifecycle = Lifecycle(events)
+    rules = intake.from_file(POLICIES / "intake.yml")
+    clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
+    tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
+    changes = change_rules.from_file(POLICIES / "changes.yml")
     channels.add(
         WebChannel(
             database,
@@ -131,6 +159,7 @@ def assemble(settings: Settings) -> Service:
             live,
             files,
             Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            changes.identity,
             derived(settings, "uploads"),
             secure_cookies=settings.secure_cookies,
         )
@@ -167,8 +196,8 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    changes = change_rules.from_file(POLICIES / "changes.yml")
     depot, simulator = _depot(settings)
+    statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
         database=database,
@@ -182,8 +211,13 @@ def assemble(settings: Settings) -> Service:
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
+        webhooks=WebhookLoop(database, live, told),
         simulator=simulator,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
+        if settings.wechat_logistics
+        else None,
+        statuses=statuses,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -192,9 +226,17 @@ def assemble(settings: Settings) -> Service:
             tickets=tickets,
             handoffs=handoffs,
             anger=Anger.from_file(POLICIES / "anger.yml"),
-            intake=classes,
+            intake=rules,
+            upload=lambda number: evidence_links(settings).to(f"{evidence.PREFIX}{number}"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
+            timeline=Timeline(settings.public_url),
+            tariffs=Tariffs.from_file(
+                POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
+            ),
+            sending=Sending.from_file(POLICIES / "sending.yml"),
+            points=policies.load(POLICIES / "points.yml", PointsPolicy),
+            invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
@@ -212,12 +254,19 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
 
 def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
     """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
-    if settings.depot is None:
+    key = _depot_key(settings)
+    if settings.depot is None or key is None:
         return None, None
     if settings.depot.url != SIMULATOR:
-        return Depot(settings.depot.url, settings.depot.key), None
-    key = derived(settings, "depot").encode()[:64]
+        return Depot(settings.depot.url, key), None
     return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
+
+
+def _depot_key(settings: Settings) -> bytes | None:
+    """What signs between the depot and us, either way."""
+    if settings.depot is None or settings.depot.url != SIMULATOR:
+        return settings.depot.key if settings.depot else None
+    return derived(settings, "depot").encode()[:64]
 
 
 def create(settings: Settings) -> FastAPI:
@@ -238,14 +287,20 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         service.promises.start()
+        service.webhooks.start()
         ticks.start()
         if service.depot:
             service.depot.start()
+        if service.paths:
+            service.paths.start()
         yield
+        if service.paths:
+            await service.paths.stop()
         if service.depot:
             await service.depot.stop()
         ticks.stop()
         await service.promises.stop()
+        await service.webhooks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -267,16 +322,33 @@ def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
     app.include_router(parcels.router(service.database, service.skills.goods))
     app.include_router(
+        ticket_routes.router(
+            service.database, service.live, service.skills.tickets, service.skills.problems
+        )
+    )
+    app.include_router(
+        evidence.router(
+            service.database,
+            service.live,
+            service.files,
+            service.skills.tickets.lifecycle,
+            evidence_links(service.settings),
+            Pages(service.texts),
+        )
+    )
+    app.include_router(
         sources.router(
             service.database,
             service.settings.sources,
-            Statuses.from_file(POLICIES / "statuses.yml"),
+            service.statuses,
             service.settings.zone,
             lambda status: service.texts.say("zh", f"desk.status.{status}"),
         )
     )
     for channel in service.channels:
         app.include_router(channel.router())
+    answers = Answers(service.texts, service.live)
+    app.include_router(callback.router(service.database, answers, _depot_key(service.settings)))
     if service.simulator:
         app.include_router(service.simulator.router())
     app.include_router(
@@ -289,6 +361,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 texts=service.texts,
                 live=service.live,
                 files=service.files,
+                parcels=ParcelRules.from_file(POLICIES / "parcels.yml"),
                 secure_cookies=service.settings.secure_cookies,
                 telegram=bool(service.settings.telegram and service.settings.telegram.desk),
             )
@@ -363,5 +436,9 @@ class _NotTooLong:
     def _most(self, path: str) -> int:
         if path in parcels.PATHS:
             return parcels.MAX_BODY
-        form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
+        form = (
+            path == uploads.PATH
+            or path.startswith(evidence.PREFIX)
+            or desk.TAKES_FILES.fullmatch(path)
+        )
         return MAX_BODY + (self._files if form else 0)

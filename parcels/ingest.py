@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from parcels import repository
+from parcels import history, path_repository, repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn
@@ -76,8 +76,11 @@ def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> St
         # In one order everywhere, or two batches of the same scans could wait for each other.
         for _, scan in sorted(fresh.items())
     ]
-    repository.add_scans(session, rows)
-    repository.follow_scans(session, {row["shipment_id"] for row in rows})
+    touched = {row["shipment_id"] for row in rows}
+    with history.recounted(session, touched):
+        repository.add_scans(session, rows)
+        repository.follow_scans(session, touched)
+    path_repository.queue(session, touched)
     return Stored(new=len(rows), known=len(given) - len(rows))
 
 
@@ -109,8 +112,9 @@ def parcels(session: Session, given: Sequence[ParcelIn], goods: Goods) -> Stored
     for _, parcel in sorted(first.items()):
         fields = _given(parcel, goods)
         alike[frozenset(fields)].append(_NEW | {"created_at": clock.now()} | fields)
-    for names, rows in alike.items():
-        repository.add_or_change_shipments(session, rows, changed=names - {"waybill_no"})
+    with history.recounted(session, known.values()):
+        for names, rows in alike.items():
+            repository.add_or_change_shipments(session, rows, changed=names - {"waybill_no"})
     return Stored(new=len(first) - len(known), known=len(given) - len(first) + len(known))
 
 

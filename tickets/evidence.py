@@ -13,9 +13,12 @@ from tickets.lifecycle import Lifecycle
 from tickets.models import Ticket, TicketFile, What
 
 
-def gather(session: Session, lifecycle: Lifecycle, conversation_id: int) -> Ticket | None:
-    """Put what came in this conversation and belongs to no ticket yet beside its open one."""
-    ticket = repository.open_about(session, conversation_id)
+def gather(
+    session: Session, lifecycle: Lifecycle, conversation_id: int, ticket: Ticket | None = None
+) -> Ticket | None:
+    """Put what came in this conversation and belongs to no ticket yet beside its open one, or
+    beside the one it was sent for."""
+    ticket = ticket or repository.open_about(session, conversation_id)
     if ticket is None:
         return None
     repository.hold(session, ticket)

@@ -10,6 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
+from store.claims import Due
 
 
 class Urgency(StrEnum):
@@ -187,6 +188,30 @@ class TicketFile(Base):
     attachment_id: Mapped[int] = mapped_column(
         ForeignKey("attachments.id"), primary_key=True, index=True
     )
+
+
+class WebhookDelivery(Due, Base):
+    """An event on its way to another system. ``public_id`` is the same at every attempt, and so is
+    ``body``. Not due and not delivered: a dead letter."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        UniqueConstraint("system", "event_id"),
+        Index(
+            "ix_webhook_deliveries_dead",
+            "due_at",  # null in all of them: SQLite would take the index of due_at alone
+            "id",
+            **_where("due_at IS NULL AND delivered_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(24), unique=True)
+    system: Mapped[str] = mapped_column(String(26))
+    event_id: Mapped[int] = mapped_column(ForeignKey("ticket_events.id"))
+    body: Mapped[str]
+    created_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
 
 
 class LinkKind(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +15,7 @@ from store import clock
 from store.errors import Conflict
 from tickets import relations, repository
 from tickets.events import CUSTOMER, SYSTEM, Actor, Events
+from tickets.intake import Intake
 from tickets.lifecycle import Change, Lifecycle
 from tickets.models import FINISHED, LinkKind, Ticket, TicketState, What
 from tickets.promises import repository as promises
@@ -67,6 +69,7 @@ class Tickets:
         clocks: Clocks,
         zone: ZoneInfo,
         lifecycle: Lifecycle | None = None,
+        intake: Intake | None = None,
     ) -> None:
         self.urgency = urgency
         self.routing = routing
@@ -74,6 +77,7 @@ class Tickets:
         self.zone = zone
         self.lifecycle = lifecycle or Lifecycle(Events())
         self.lifecycle.events.after_event(clocks.after_event)
+        self.intake = intake
 
     def open(self, session: Session, complaint: Complaint) -> Opened:
         """Open a ticket, or join the open one about the same waybill and class.
@@ -186,12 +190,18 @@ class Tickets:
         )
         session.add(ticket)
         session.flush()
-        self._log(session, ticket, What.OPENED, complaint, verdict.rule)
+        prefilled = self.intake.prefilled(session, ticket) if self.intake else {}
+        details: dict[str, object] = {"prefilled": prefilled} if prefilled else {}
+        self._log(session, ticket, What.OPENED, complaint, verdict.rule, details=details)
         return ticket
 
     def _present(self, session: Session, complaint: Complaint) -> Opened | None:
-        """What was opened by this very message, or the open ticket it joins."""
-        known = repository.by_idempotency_key(session, complaint.idempotency_key)
+        """What was opened or joined by this very message, or the open ticket it joins now."""
+        key = complaint.idempotency_key
+        known = repository.by_idempotency_key(session, key)
+        contact = None if known else repository.event_by_key(session, f"contact:{key}")
+        if contact is not None:
+            return self._opened(session, session.get_one(Ticket, contact.ticket_id), joined=True)
         if known is not None:
             return self._opened(session, known, joined=False)
         same = self._same(session, complaint)
@@ -200,6 +210,8 @@ class Tickets:
         repository.hold(session, same)
         if same.state in FINISHED:  # at this very moment
             return None
+        if repository.event_by_key(session, f"contact:{key}") is not None:  # likewise
+            return self._opened(session, same, joined=True)
         return self._join(session, same, complaint)
 
     def _same(self, session: Session, complaint: Complaint) -> Ticket | None:
@@ -213,13 +225,12 @@ class Tickets:
     def _join(self, session: Session, ticket: Ticket, complaint: Complaint) -> Opened:
         """A repeated complaint counts as a contact; urgency may rise by it, never fall."""
         key = f"contact:{complaint.idempotency_key}"
-        if repository.event_by_key(session, key) is None:
-            ticket.contacts += 1
-            ticket.facts = ticket.facts | complaint.facts
-            self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
-            self.lifecycle.heard(session, ticket, complaint.actor)
-            circumstances = _circumstances(complaint, contacts=ticket.contacts)
-            self.raise_urgency(session, ticket, self.urgency.decide(circumstances))
+        ticket.contacts += 1
+        ticket.facts = ticket.facts | complaint.facts
+        self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
+        self.lifecycle.heard(session, ticket, complaint.actor)
+        circumstances = _circumstances(complaint, contacts=ticket.contacts)
+        self.raise_urgency(session, ticket, self.urgency.decide(circumstances))
         return self._opened(session, ticket, joined=True)
 
     def raise_urgency(
@@ -237,23 +248,11 @@ class Tickets:
         )
 
     def _log(
-        self,
-        session: Session,
-        ticket: Ticket,
-        what: What,
-        complaint: Complaint,
-        why: str,
-        key: str | None = None,
+        self, session: Session, ticket: Ticket, what: What, by: Complaint, why: str, **more: Any
     ) -> None:
-        self.lifecycle.events.log(
-            session,
-            ticket,
-            what,
-            complaint.actor,
-            why,
-            key=key,
-            conversation_id=complaint.conversation_id,
-        )
+        talk = by.conversation_id
+        events = self.lifecycle.events
+        events.log(session, ticket, what, by.actor, why, conversation_id=talk, **more)
 
     def _opened(self, session: Session, ticket: Ticket, *, joined: bool) -> Opened:
         by = {

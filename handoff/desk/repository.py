@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from conversations.models import Author, Conversation, Customer, Kind, Message
-from handoff.models import Case
+from handoff.models import Case, ParcelLook
 from handoff.repository import OPEN
 from tickets.models import Ticket
 from tickets.promises.models import Promise
@@ -64,3 +64,18 @@ def broken_promises(
     if before is not None:
         query = query.where(Promise.id < before)
     return [Broken(*row) for row in session.execute(query.order_by(Promise.id.desc()).limit(limit))]
+
+
+def looks(session: Session, waybill_no: str, limit: int) -> Sequence[ParcelLook]:
+    """Who looked at what is personal of a parcel, newest first."""
+    return session.scalars(
+        select(ParcelLook)
+        .where(ParcelLook.waybill_no == waybill_no)
+        .order_by(ParcelLook.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def customers(session: Session, ids: Collection[int]) -> dict[int, Customer]:
+    found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    return {customer.id: customer for customer in found}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from handoff.desk import api, overdue, pages, sign_in, stream, telegram, tickets, undelivered
+from handoff.desk import (
+    api,
+    incidents,
+    overdue,
+    pages,
+    parcels,
+    sign_in,
+    stream,
+    telegram,
+    tickets,
+    undelivered,
+)
 from handoff.desk.edge import api_route_class, route_class
 from handoff.desk.parts import Desk
 from handoff.desk.replies import TAKES_FILES
@@ -31,6 +42,8 @@ def router(desk: Desk) -> APIRouter:
     overdue.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
     tickets.add_routes(shown, desk, templates)
+    parcels.add_routes(shown, desk, templates)
+    incidents.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()

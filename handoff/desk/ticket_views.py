@@ -20,10 +20,12 @@ from parcels.models import Shipment
 from parcels.repository import by_waybill
 from store.errors import Forbidden, NotFound
 from tickets import repository as tickets
-from tickets.lifecycle import Change, Lifecycle
+from tickets.intake import Missing
+from tickets.lifecycle import Change
 from tickets.models import FINISHED, LinkKind, Ticket, TicketEvent
 from tickets.promises import repository as promises
 from tickets.relations import other_of
+from tickets.service import Tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Opened:
     events: Sequence[TicketEvent]
     names: dict[int, str]
     files: tuple[Attached, ...]
+    missing: Missing | None
     promises: Sequence[Promised]
     links: tuple[Linked, ...]
     changes: tuple[Change, ...]
@@ -88,7 +91,8 @@ def rows(session: Session, found: Sequence[Ticket]) -> list[Listed]:
     ]
 
 
-def opened(session: Session, ticket: Ticket, person: SignedIn, lifecycle: Lifecycle) -> Opened:
+def opened(session: Session, ticket: Ticket, person: SignedIn, rules: Tickets) -> Opened:
+    files = attachments.by_id(session, tickets.file_ids(session, ticket.id))
     conversation = session.get_one(Conversation, ticket.conversation_id)
     names = repository.staff_names(session)
     return Opened(
@@ -99,13 +103,14 @@ def opened(session: Session, ticket: Ticket, person: SignedIn, lifecycle: Lifecy
         owner=names.get(ticket.staff_id or 0),
         events=tickets.events(session, ticket.id),
         names=names,
-        files=attachments.by_id(session, tickets.file_ids(session, ticket.id)),
+        files=files,
+        missing=rules.intake.lacks(ticket, (f.kind for f in files)) if rules.intake else None,
         promises=promised(promises.of_ticket(session, ticket.id)),
         links=tuple(
             Linked(session.get_one(Ticket, other_of(link, ticket)), LinkKind(link.kind))
             for link in tickets.links(session, ticket.id)
         ),
-        changes=lifecycle.allowed(ticket, person.actor),
+        changes=rules.lifecycle.allowed(ticket, person.actor),
         talk=_talk(session, conversation, person),
     )
 

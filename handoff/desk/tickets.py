@@ -122,7 +122,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             language_of(request),
             person=person,
             here=f"{HERE}/{ticket.number}",
-            t=ticket_views.opened(session, ticket, person, desk.tickets.lifecycle),
+            t=ticket_views.opened(session, ticket, person, desk.tickets),
             kept=kept,
             key=ids.new_key(),
             teams=list(desk.tickets.routing.policy.teams),

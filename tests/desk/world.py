@@ -38,12 +38,15 @@ from conversations.models import (
 from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import STATIC, Desk, router
 from handoff.models import Case, Role, Staff
 from handoff.packet import Guess
 from handoff.packet import Request as Handoff
 from handoff.service import Handoffs
+from parcels import service as parcels
+from parcels.schemas import ShipmentIn
 from store import clock
 from store.claims import release
 from store.engine import Database
@@ -52,6 +55,7 @@ from store.ids import new_key
 from store.live import Live
 from tests.rooms import build_clocks, file_store
 from tests.samples import PHOTO
+from tickets import intake
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
@@ -191,6 +195,19 @@ class World:
                 session, about, "一小时内答复", by, message_id=None, staff_id=1
             ).id
 
+    def parcel(self, number: str = "SF1234567890123", **facts: Any) -> str:
+        """A parcel of somebody's; its number."""
+        person = {
+            "recipient_name": "张三丰",
+            "recipient_phone": "13812347654",
+            "recipient_address": "上海市世纪大道 100 号",
+            "sender_name": "李四光",
+            "sender_phone": "13900001234",
+        }
+        with self.database.write() as session:
+            given = ShipmentIn(waybill_no=number, **(person | facts))
+            return parcels.store_shipment(session, given).waybill_no
+
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:
             return session.get_one(Case, case_id)
@@ -212,7 +229,7 @@ class Browser:
     def get(self, path: str, **more: Any) -> Any:
         return self.client.get(path, **more)
 
-    def press(self, path: str, *, htmx: bool = True, **form: str) -> Any:
+    def press(self, path: str, htmx: bool = True, **form: str) -> Any:
         """Send a form of the page."""
         headers = {"HX-Request": "true"} if htmx else {}
         return self.client.post(path, data={"csrf": self.csrf} | form, headers=headers)
@@ -243,10 +260,12 @@ def build(database: Database) -> World:
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
-    tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle)
+    rules = intake.from_file(ROOT / "policies" / "intake.yml")
+    tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip
     app = FastAPI()

@@ -15,7 +15,11 @@ import bot.channels.wecom.models
 import conversations.models
 import handoff.models
 import parcels.change_models
+import parcels.invoice_models
 import parcels.models
+import parcels.path_models
+import parcels.point_models
+import parcels.road_models
 import store.policy_versions
 import tickets.models
 import tickets.promises.models
@@ -32,8 +36,12 @@ TABLES = (
     conversations.models,
     handoff.models,
     parcels.change_models,
+    parcels.invoice_models,
     parcels.models,
     store.policy_versions,
+    parcels.road_models,
+    parcels.path_models,
+    parcels.point_models,
     tickets.models,
     tickets.promises.models,
 )

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = '20261123_tickets'
-down_revision = '20261122_wecom'
+down_revision = '20261122_questions'
 
 OPEN = "state NOT IN ('closed', 'followed_up', 'cancelled')"
 
@@ -75,6 +75,29 @@ def upgrade() -> None:
     sa.UniqueConstraint('ticket_id', 'other_id', name=op.f('uq_ticket_links_ticket_id_other_id'))
     )
     op.create_index('ix_ticket_links_other_id', 'ticket_links', ['other_id'])
+    op.create_table('webhook_deliveries',
+    sa.Column('id', sa.Integer(), nullable=False),
+    sa.Column('public_id', sa.String(length=24), nullable=False),
+    sa.Column('system', sa.String(length=26), nullable=False),
+    sa.Column('event_id', sa.Integer(), nullable=False),
+    sa.Column('body', sa.String(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('delivered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('due_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('leased_until', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('attempts', sa.Integer(), nullable=False),
+    sa.Column('last_error', sa.String(), nullable=True),
+    sa.ForeignKeyConstraint(['event_id'], ['ticket_events.id'], name=op.f('fk_webhook_deliveries_event_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_webhook_deliveries')),
+    sa.UniqueConstraint('public_id', name=op.f('uq_webhook_deliveries_public_id')),
+    sa.UniqueConstraint('system', 'event_id', name=op.f('uq_webhook_deliveries_system_event_id'))
+    )
+    op.create_index('ix_webhook_deliveries_due_at', 'webhook_deliveries', ['due_at'])
+    dead = sa.text('due_at IS NULL AND delivered_at IS NULL')
+    op.create_index(
+        'ix_webhook_deliveries_dead', 'webhook_deliveries', ['due_at', 'id'],
+        sqlite_where=dead, postgresql_where=dead,
+    )
 
 
 def _never_changed() -> None:
