@@ -16,7 +16,9 @@ class TrackParcel(Skill):
     interrupts = True
 
     def handle(self, turn: Turn) -> Reply:
-        typed = turn.given_now("waybill_no") or turn.slot("waybill_no")
+        typed = turn.given_now("waybill_no") or (
+            turn.told[0] if len(turn.told) == 1 else turn.slot("waybill_no")
+        )
         if typed is None:
             return Reply((turn.say("track.which"),), events=remember(pending="track_parcel"))
         return track(turn, typed)

@@ -8,6 +8,7 @@ from conversations.texts import Texts
 from handoff.service import Handoffs
 from parcels.change_rules import ChangeRules
 from parcels.goods import Goods
+from parcels.notice_rules import NoticeRules
 from store.engine import Database
 from store.live import Live
 from tickets.anger import Anger
@@ -28,6 +29,7 @@ class Services:
     intake: Intake
     goods: Goods
     changes: ChangeRules
+    notices: NoticeRules
     orders_go_out: bool
     """Whether there is a depot to send orders to; without one, people make every change."""
     problems: tuple[str, ...]

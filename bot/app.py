@@ -39,6 +39,7 @@ from bot.channels.wecom.channel import WecomChannel
 from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.notices.loop import NoticeLoop
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
@@ -47,7 +48,7 @@ from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.service import Handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
@@ -83,6 +84,7 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    notices: NoticeLoop
     depot: DepotLoop | None
     simulator: Simulator | None
     rasa: Rasa
@@ -153,6 +155,7 @@ def assemble(settings: Settings) -> Service:
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
     changes = change_rules.from_file(POLICIES / "changes.yml")
+    told = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     return Service(
         settings=settings,
@@ -164,6 +167,7 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        notices=NoticeLoop(database, live, channels, told, changes.identity, texts),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
@@ -179,6 +183,7 @@ def assemble(settings: Settings) -> Service:
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
+            notices=told,
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
@@ -217,6 +222,7 @@ def create(settings: Settings) -> FastAPI:
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        service.notices.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -224,6 +230,7 @@ def create(settings: Settings) -> FastAPI:
         if service.depot:
             await service.depot.stop()
         ticks.stop()
+        await service.notices.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -243,10 +250,11 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
     app.include_router(
         sources.router(
             service.database,
+            service.live,
             service.settings.sources,
             Statuses.from_file(POLICIES / "statuses.yml"),
             service.settings.zone,

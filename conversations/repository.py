@@ -20,6 +20,7 @@ from conversations.models import (
     Outbox,
     SearchToken,
 )
+from store import clock
 
 _CUSTOMER = select(Customer).where(
     Customer.channel == bindparam("channel"),
@@ -180,6 +181,16 @@ def to_whom(session: Session, row: Outbox) -> tuple[Message, Customer]:
 
 def outbox_key_exists(session: Session, key: str) -> bool:
     return session.scalar(_OUTBOX_KEY, {"key": key}) is not None
+
+
+def due_with_key(session: Session, prefix: str, most: int) -> int:
+    """How many messages whose key begins so are due to be sent now; ``most`` are counted."""
+    due = (
+        select(Outbox.id)
+        .where(Outbox.due_at <= clock.now(), Outbox.key.startswith(prefix, autoescape=True))
+        .limit(most)
+    )
+    return session.scalar(select(func.count()).select_from(due.subquery())) or 0
 
 
 def attachments(session: Session, message_ids: Sequence[int]) -> Sequence[Attachment]:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from parcels import repository
+from parcels import notices, repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn
@@ -78,6 +78,7 @@ def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> St
     ]
     repository.add_scans(session, rows)
     repository.follow_scans(session, {row["shipment_id"] for row in rows})
+    notices.after_scans(session, source, fresh, {scan.waybill_no for scan in fresh.values()})
     return Stored(new=len(rows), known=len(given) - len(rows))
 
 

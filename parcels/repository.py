@@ -84,7 +84,7 @@ def known_events(session: Session, source: str, event_ids: Collection[str]) -> d
     """Which of these scans are stored, and of which shipment."""
     rows = session.execute(
         select(Scan.event_id, Scan.shipment_id).where(
-            Scan.source == source, _one_of(session, Scan.event_id, event_ids)
+            Scan.source == source, one_of(session, Scan.event_id, event_ids)
         )
     )
     return {row.event_id: row.shipment_id for row in rows}
@@ -93,14 +93,14 @@ def known_events(session: Session, source: str, event_ids: Collection[str]) -> d
 def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many at once; one that another transaction has added meanwhile stays as it is."""
     if rows:
-        session.execute(_insert(session, Scan).on_conflict_do_nothing(), rows)
+        session.execute(insert_into(session, Scan).on_conflict_do_nothing(), rows)
 
 
 def add_or_change_shipments(
     session: Session, rows: Sequence[Mapping[str, Any]], changed: Collection[str]
 ) -> None:
     """Insert many at once; of those whose number is known only the columns ``changed`` change."""
-    adding = _insert(session, Shipment)
+    adding = insert_into(session, Shipment)
     number = [Shipment.waybill_no]
     if changed:
         values = {name: adding.excluded[name] for name in changed}
@@ -121,7 +121,7 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
     )
     session.execute(
         update(Shipment)
-        .where(_one_of(session, Shipment.id, shipment_ids))
+        .where(one_of(session, Shipment.id, shipment_ids))
         .values(status=func.coalesce(newest, Shipment.status)),
         execution_options={"synchronize_session": False},
     )
@@ -136,16 +136,16 @@ def api_keys(session: Session) -> Sequence[ApiKey]:
 
 
 def _ids(session: Session, waybill_nos: Collection[str]) -> Select[str, int]:
-    wanted = _one_of(session, Shipment.waybill_no, waybill_nos)
+    wanted = one_of(session, Shipment.waybill_no, waybill_nos)
     return select(Shipment.waybill_no, Shipment.id).where(wanted)
 
 
-def _insert(session: Session, table: type[Any]) -> Any:
+def insert_into(session: Session, table: type[Any]) -> Any:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table.__table__)
 
 
-def _one_of(
+def one_of(
     session: Session, column: InstrumentedAttribute[Any], values: Iterable[Any]
 ) -> ColumnElement[bool]:
     """``column IN values`` as one parameter: the same statement however many there are."""

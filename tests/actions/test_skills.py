@@ -12,7 +12,7 @@ from actions import runtime
 from bot import actions_route, contract
 from conversations.models import Conversation, Holder
 from handoff import repository as handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import service as parcels
 from parcels.goods import Goods
 from parcels.models import GoodsClass, Status
@@ -60,6 +60,7 @@ def run(database: Database, at: object) -> Run:
             intake=intake.from_file(rooms.POLICIES / "intake.yml"),
             goods=Goods.from_file(rooms.POLICIES / "goods.yml"),
             changes=change_rules.from_file(rooms.POLICIES / "changes.yml"),
+            notices=notice_rules.from_file(rooms.POLICIES / "notices.yml"),
             orders_go_out=False,
             problems=contract.read(rooms.POLICIES / "taxonomy.yml").problems,
         )

@@ -16,6 +16,7 @@ import conversations.models
 import handoff.models
 import parcels.change_models
 import parcels.models
+import parcels.notice_models
 import tickets.models
 from conversations.models import Inbox
 from store import clock, schema
@@ -31,6 +32,7 @@ TABLES = (
     handoff.models,
     parcels.change_models,
     parcels.models,
+    parcels.notice_models,
     tickets.models,
 )
 LEASE = timedelta(seconds=30)

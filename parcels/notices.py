@@ -1,0 +1,178 @@
+"""Told before asking: who hears of a scan or an incident, and what of it is still worth telling.
+
+``after_scans`` and ``tell_of_incident`` write due rows in the caller's transaction, knowing nothing
+of hours and words. ``bot/notices`` takes them up later, by what holds then (``worth_telling``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from conversations.models import Conversation, Message
+from parcels import notice_repository as repository
+from parcels.models import Scan, Shipment, Status
+from parcels.notice_models import Node, Notice, NoticeWish
+from parcels.notice_rules import NoticeRules
+from store import clock
+
+PLACES = frozenset({Node.HUB_IN, Node.HUB_OUT, Node.HUB, Node.EXCEPTION})
+"""Nodes that come again soon at other places."""
+AGAIN = timedelta(hours=2)
+"""Within so long the same node is the same thing: two sources tell it, and depots scan twice."""
+ENDED = frozenset({Status.DELIVERED, Status.RETURNED})
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What holds up many parcels: ``affected`` selects the ids of the shipments. ``reason`` is one
+    of the texts ``notices.reason.…``."""
+
+    id: int
+    affected: Select[int]
+    reason: str
+    place: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to tell of one parcel. No ``scan``: it is of an incident."""
+
+    notice: Notice
+    node: Node
+    shipment: Shipment
+    scan: Scan | None
+
+
+def after_scans(
+    session: Session, source: str, event_ids: Collection[str], waybill_nos: Collection[str]
+) -> None:
+    """These scans were stored just now: whoever wants to be told of them will be. Idempotent."""
+    if event_ids:
+        repository.add_of_scans(session, source, event_ids, waybill_nos)
+
+
+def tell_of_incident(session: Session, incident: Incident) -> None:
+    """Whoever wants to be told of one of the parcels hears of it once. Idempotent."""
+    until = incident.until.isoformat() if incident.until else None
+    facts = {"reason": incident.reason, "place": incident.place, "until": until}
+    repository.add_of_incident(session, incident.id, incident.affected, facts)
+
+
+def worth_telling(
+    session: Session, rules: NoticeRules, channel: str, waiting: Sequence[repository.Waiting]
+) -> list[News]:
+    """Of all that waits for one customer of this channel the newest thing of each parcel, if it is
+    wanted, was not told already, and is still true."""
+    if not waiting:
+        return []
+    customer_id = waiting[0][0].customer_id
+    wishes = repository.wishes(session, customer_id, {s.waybill_no for _, _, s in waiting})
+    told = repository.last_told(session, customer_id, {s.id for _, _, s in waiting})
+    newest: dict[int, News] = {}
+    for notice, scan, shipment in waiting:
+        node = rules.node(scan)
+        if (
+            node is not None
+            and _wanted(wishes.get(shipment.waybill_no), node, rules.usual(channel))
+            and _still_true(rules, notice, scan, shipment)
+            and not (shipment.id in told and _same(rules, told[shipment.id], scan))
+        ):
+            newest.pop(shipment.id, None)
+            newest[shipment.id] = News(notice, node, shipment, scan)
+    return list(newest.values())
+
+
+def _wanted(wish: NoticeWish | None, node: Node, usual: Collection[Node]) -> bool:
+    if wish is None or not wish.wanted:
+        return False
+    return node in (usual if wish.nodes is None else wish.nodes)
+
+
+def _still_true(rules: NoticeRules, notice: Notice, scan: Scan | None, shipment: Shipment) -> bool:
+    """Not when the parcel is in another state by now, nor when it was old when we heard of it."""
+    if scan is None:
+        return shipment.status not in ENDED
+    return scan.status == shipment.status and not rules.late(scan.at, notice.created_at)
+
+
+def _same(rules: NoticeRules, told: Scan | None, scan: Scan | None) -> bool:
+    """Whether a scan tells a customer what he was told last."""
+    if told is None or scan is None or scan.at - told.at > AGAIN:
+        return False
+    node = rules.node(scan)
+    if node != rules.node(told):
+        return False
+    return node not in PLACES or (told.place, told.sub_status) == (scan.place, scan.sub_status)
+
+
+def follow(session: Session, customer_id: int, waybill_no: str) -> None:
+    """This customer has proved the parcel his: he is told of it, unless he has said otherwise."""
+    general = repository.wish(session, customer_id, "")
+    repository.add_wish(
+        session,
+        {
+            "customer_id": customer_id,
+            "waybill_no": waybill_no,
+            "wanted": general is None or general.wanted,
+            "nodes": general.nodes if general else None,
+            "at": clock.now(),
+        },
+    )
+
+
+def wish(
+    session: Session,
+    customer_id: int,
+    waybill_no: str | None,
+    *,
+    wanted: bool,
+    nodes: Iterable[Node] | None = None,
+) -> None:
+    """Keep whether a customer wants to be told of a parcel, or (None) of all of his, those to come
+    too; and at which nodes (None: the usual ones)."""
+    listed = None if nodes is None else sorted(nodes)
+    values = {"wanted": wanted, "nodes": listed, "at": clock.now()}
+    key = {"customer_id": customer_id, "waybill_no": waybill_no or ""}
+    repository.add_wish(session, key | values)
+    if waybill_no is None:
+        repository.change_wishes(session, customer_id, values)
+    else:
+        kept = repository.wish(session, customer_id, waybill_no)
+        assert kept is not None
+        kept.wanted, kept.nodes, kept.at = wanted, listed, clock.now()
+        session.flush()
+
+
+def told_in(session: Session, conversation: Conversation, before: int) -> tuple[int, Sequence[str]]:
+    """The last message of this conversation before the message ``before`` that told of parcels, and
+    their numbers: what an answer such as "reschedule" is about. (0, ()) if there is none."""
+    customer_id = conversation.customer_id
+    found = repository.last_message(session, customer_id, before)
+    if found is None or session.get_one(Message, found).conversation_id != conversation.id:
+        return 0, ()
+    return found, repository.numbers_in(session, customer_id, found)
+
+
+def nodes_of(
+    session: Session, rules: NoticeRules, channel: str, customer_id: int, waybill_no: str | None
+) -> Iterator[Node]:
+    """At which nodes a customer is told of a parcel, or (None) of those he proves from now on."""
+    kept = repository.wish(session, customer_id, waybill_no or "")
+    yield from map(Node, kept.nodes if kept and kept.nodes is not None else rules.usual(channel))
+
+
+def facts_of(incident: Notice) -> tuple[str, str, datetime | None]:
+    """Reason, place and end of the incident that a notice is of."""
+    facts: Mapping[str, str | None] = incident.facts or {}
+    until = facts.get("until")
+    return (
+        facts.get("reason") or "other",
+        facts.get("place") or "",
+        datetime.fromisoformat(until) if until else None,
+    )
