@@ -8,7 +8,7 @@ from babel.lists import format_list
 
 from actions.change_words import end, person
 from actions.draft import Draft
-from actions.proof import owned
+from actions.proof import owned, which
 from actions.turn import Reply, Turn
 from conversations import repository as record
 from parcels import notice_repository, notices
@@ -25,7 +25,8 @@ def wish(turn: Turn, draft: Draft) -> Reply:
         return end(turn.say("notices.unclear"), buttons=person(turn))
     of_one = rules.of_one(draft.said) or turn.given_now("waybill_no") is not None
     if not said.wanted:
-        return _less(turn, draft.waybill_no if of_one else None, said.nodes)
+        typed = which(turn, draft) if of_one else None
+        return typed if isinstance(typed, Reply) else _less(turn, typed, said.nodes)
     customer_id = turn.conversation.customer_id
     if said.nodes and not of_one and notice_repository.has_wish(turn.session, customer_id):
         notices.wish(turn.session, customer_id, None, wanted=True, nodes=said.nodes)

@@ -22,11 +22,9 @@ def owned(turn: Turn, draft: Draft) -> Shipment | Reply:
     """
     rules = turn.services.changes.identity
     customer = record.customer_of(turn.session, turn.conversation)
-    typed = draft.waybill_no or identity.only_proven(turn.session, rules, customer)
-    if typed is None and turn.told:
-        return ask(turn, draft, "number", turn.say("notices.which"), yes_or_number(turn.told))
-    if typed is None:
-        return ask(turn, draft, "number")
+    typed = which(turn, draft)
+    if isinstance(typed, Reply):
+        return typed
     number = canonical(typed)[:40]
     formats = waybills.recognise(number)
     if formats and not any(found.possible for found in formats):
@@ -52,3 +50,14 @@ def owned(turn: Turn, draft: Draft) -> Shipment | Reply:
     if turn.services.notices.by_default:
         notices.follow(turn.session, customer.id, number)
     return shipment
+
+
+def which(turn: Turn, draft: Draft) -> str | Reply:
+    """The number as it was typed, or meant by "my parcel"; else the question for it."""
+    if draft.waybill_no:
+        return draft.waybill_no
+    if turn.told:
+        return ask(turn, draft, "number", turn.say("notices.which"), yes_or_number(turn.told))
+    customer = record.customer_of(turn.session, turn.conversation)
+    mine = identity.only_proven(turn.session, turn.services.changes.identity, customer)
+    return mine or ask(turn, draft, "number")
