@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import time
 
 from babel.lists import format_list
 
@@ -21,6 +22,9 @@ def wish(turn: Turn, draft: Draft) -> Reply:
     what comes to him. To begin with a parcel's notices does."""
     rules = turn.services.notices
     said = rules.said(draft.said)
+    quiet = rules.of_hours(draft.said)
+    if quiet is not None:
+        return end(turn.say("notices.at_night", begin=_clock(quiet.begin), end=_clock(quiet.end)))
     if said is None:
         return end(turn.say("notices.unclear"), buttons=person(turn))
     of_one = rules.of_one(draft.said) or turn.given_now("waybill_no") is not None
@@ -55,6 +59,10 @@ def _less(turn: Turn, typed: str | None, without: tuple[Node, ...]) -> Reply:
     if number:
         return end(turn.say("notices.stopped_one", number=number))
     return end(turn.say("notices.stopped"))
+
+
+def _clock(at: time) -> str:
+    return at.strftime("%H:%M")
 
 
 def _names(turn: Turn, nodes: Iterable[Node]) -> str:

@@ -86,6 +86,7 @@ class NoticeRules(Policy):
     start: tuple[str, ...]
     only: tuple[str, ...]
     this_one: tuple[str, ...]
+    night: tuple[str, ...]
 
     @model_validator(mode="after")
     def _complete(self) -> NoticeRules:
@@ -139,6 +140,10 @@ class NoticeRules(Policy):
         stop, start = _longest(self.stop, folded), _longest(self.start, folded)
         return None if stop == start else Said(start > stop, nodes)
 
+    def of_hours(self, text: str) -> Quiet | None:
+        """Our quiet hours, if a message speaks of the night."""
+        return self.quiet if _longest(self.night, text.lower()) else None
+
     def of_one(self, text: str) -> bool:
         """Whether a message speaks of one parcel ("this one") and not of all."""
         return _longest(self.this_one, text.lower()) > 0
@@ -146,7 +151,7 @@ class NoticeRules(Policy):
 
 def _longest(words: tuple[str, ...], folded: str) -> int:
     """The length of the longest of these words in a text; 0 if none is there."""
-    return max((len(word) for word in words if word in folded), default=0)
+    return max((len(word) for word in words if word.lower() in folded), default=0)
 
 
 def from_file(path: Path) -> NoticeRules:

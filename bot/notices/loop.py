@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 KEY = "notice:"
 """The key of a notice's message begins with it."""
 AT_A_TIME = 32
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 PAUSE = 0.05
 """Seconds to wait while enough notices stand in the outbox."""
 NO_ROOM = timedelta(hours=1)

@@ -106,6 +106,14 @@ async def test_wishes_by_node(talk: Talk, parcels_: None, database: Database) ->
     assert wishes(database)[NUMBER] == (True, ["delivered"])
 
 
+async def test_who_speaks_of_the_night_hears_our_quiet_hours(
+    talk: Talk, parcels_: None, database: Database
+) -> None:
+    told = await talk.says("半夜别发消息行不行", "manage_notifications")
+    assert "22:00 到 08:00" in told.texts
+    assert wishes(database) == {}
+
+
 async def test_another_mans_parcel_cannot_be_followed(
     talk: Talk, parcels_: None, database: Database
 ) -> None:

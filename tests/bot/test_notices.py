@@ -129,7 +129,7 @@ async def test_how_to_stop_is_said_once(house: House, at: Move) -> None:
         house.scan(ONE, state)
         await house.settle()
         later(at, hours=1)
-    assert ["别再发了" in words for words in house.told()] == [True, False]
+    assert ["回复“退订”" in words for words in house.told()] == [True, False]
 
 
 async def test_nodes_within_a_time_are_one_message_about_the_newest(house: House, at: Move) -> None:
