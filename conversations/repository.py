@@ -3,10 +3,10 @@ spends more on building such a statement than SQLite on answering it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from conversations.models import (
     Attachment,
@@ -76,6 +76,25 @@ def customer_of(session: Session, conversation: Conversation) -> Customer:
 
 def latest_conversation(session: Session, customer_id: int) -> Conversation | None:
     return session.scalar(_LATEST_CONVERSATION, {"customer_id": customer_id})
+
+
+def latest_conversations(
+    session: Session, customer_ids: Collection[int]
+) -> Mapping[int, Conversation]:
+    """The latest episode of each of these customers who has one."""
+    other = aliased(Conversation)
+    newest = (
+        select(func.max(other.id))
+        .where(other.customer_id == Customer.id)
+        .correlate(Customer)
+        .scalar_subquery()
+    )
+    rows = session.scalars(
+        select(Conversation)
+        .join(Customer, Conversation.id == newest)
+        .where(Customer.id.in_(customer_ids))
+    )
+    return {conversation.customer_id: conversation for conversation in rows}
 
 
 def by_key(session: Session, key: str) -> Conversation | None:

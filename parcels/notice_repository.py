@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -95,20 +95,23 @@ def _add(session: Session, chosen: Select[Any]) -> None:
     session.execute(adding.on_conflict_do_nothing())
 
 
-def hold_customer(session: Session, customer_id: int) -> Customer:
-    """The customer, told of nothing by anybody else until the transaction ends."""
+def hold_customers(session: Session, customer_ids: Collection[int]) -> Sequence[Customer]:
+    """These customers, told of nothing by anybody else until the transaction ends."""
     return session.scalars(
-        select(Customer).where(Customer.id == customer_id).with_for_update(key_share=True)
-    ).one()
+        select(Customer)
+        .where(Customer.id.in_(customer_ids))
+        .order_by(Customer.id)
+        .with_for_update(key_share=True)
+    ).all()
 
 
-def waiting(session: Session, customer_id: int) -> Sequence[Waiting]:
-    """All that this customer is still to be told of, in the order of the road."""
+def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting]:
+    """All that these customers are still to be told of, in the order of the road."""
     rows = session.execute(
         select(Notice, Scan, Shipment)
         .join(Shipment, Shipment.id == Notice.shipment_id)
         .outerjoin(Scan, Scan.id == Notice.scan_id)
-        .where(Notice.customer_id == customer_id, Notice.due_at.is_not(None))
+        .where(Notice.customer_id.in_(customer_ids), Notice.due_at.is_not(None))
         .order_by(func.coalesce(Scan.at, Notice.created_at), Notice.id)
         .execution_options(populate_existing=True)
     )
@@ -116,24 +119,32 @@ def waiting(session: Session, customer_id: int) -> Sequence[Waiting]:
 
 
 def last_told(
-    session: Session, customer_id: int, shipment_ids: Collection[int]
-) -> Mapping[int, Scan | None]:
-    """Of each of these parcels what this customer was told of last, if he was told anything."""
+    session: Session, customer_ids: Collection[int], shipment_ids: Collection[int]
+) -> Mapping[tuple[int, int], Scan | None]:
+    """By customer and parcel what he was told of it last, if he was told anything."""
     rows = session.execute(
-        select(Notice.shipment_id, Scan)
+        select(Notice.customer_id, Notice.shipment_id, Scan)
         .outerjoin(Scan, Scan.id == Notice.scan_id)
         .where(
-            Notice.customer_id == customer_id,
+            Notice.customer_id.in_(customer_ids),
             Notice.shipment_id.in_(shipment_ids),
             Notice.message_id.is_not(None),
         )
         .order_by(Notice.message_id)
     )
-    return {row.shipment_id: row[1] for row in rows}
+    return {(row.customer_id, row.shipment_id): row[2] for row in rows}
 
 
-def last_message(session: Session, customer_id: int, before: int = 2**31 - 1) -> int | None:
-    """The last message (before the message ``before``) that told this customer of something."""
+def told_before(session: Session, customer_ids: Collection[int]) -> frozenset[int]:
+    """Which of these customers were ever told of anything."""
+    told = exists().where(Notice.customer_id == Customer.id, Notice.message_id.is_not(None))
+    return frozenset(
+        session.scalars(select(Customer.id).where(Customer.id.in_(customer_ids), told))
+    )
+
+
+def last_message(session: Session, customer_id: int, before: int) -> int | None:
+    """The last message before the message ``before`` that told this customer of something."""
     return session.scalar(
         select(Notice.message_id)
         .where(Notice.customer_id == customer_id, Notice.message_id < before)
@@ -167,14 +178,15 @@ def has_wish(session: Session, customer_id: int) -> bool:
 
 
 def wishes(
-    session: Session, customer_id: int, waybill_nos: Iterable[str]
-) -> Mapping[str, NoticeWish]:
+    session: Session, customer_ids: Collection[int], waybill_nos: Collection[str]
+) -> Mapping[tuple[int, str], NoticeWish]:
+    """What these customers said of these parcels, by customer and number."""
     found = session.scalars(
         select(NoticeWish).where(
-            NoticeWish.customer_id == customer_id, NoticeWish.waybill_no.in_(set(waybill_nos))
+            NoticeWish.customer_id.in_(customer_ids), NoticeWish.waybill_no.in_(waybill_nos)
         )
     )
-    return {wish.waybill_no: wish for wish in found}
+    return {(wish.customer_id, wish.waybill_no): wish for wish in found}
 
 
 def add_wish(session: Session, row: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ of hours and words. ``bot/notices`` takes them up later, by what holds then (``w
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from conversations.models import Conversation, Message
+from conversations.models import Conversation, Customer, Message
 from parcels import notice_repository as repository
 from parcels.models import Scan, Shipment, Status
 from parcels.notice_models import Node, Notice, NoticeWish
@@ -49,6 +50,14 @@ class News:
     scan: Scan | None
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What waits for one customer, and of it what is to be told, by parcel, oldest first."""
+
+    waiting: list[Notice]
+    news: dict[int, News]
+
+
 def after_scans(
     session: Session, source: str, event_ids: Collection[str], waybill_nos: Collection[str]
 ) -> None:
@@ -65,27 +74,29 @@ def tell_of_incident(session: Session, incident: Incident) -> None:
 
 
 def worth_telling(
-    session: Session, rules: NoticeRules, channel: str, waiting: Sequence[repository.Waiting]
-) -> list[News]:
-    """Of all that waits for one customer of this channel the newest thing of each parcel, if it is
+    session: Session, rules: NoticeRules, customers: Collection[Customer]
+) -> dict[int, Due]:
+    """By customer all that waits for him, and of it the newest thing of each parcel, if it is
     wanted, was not told already, and is still true."""
-    if not waiting:
-        return []
-    customer_id = waiting[0][0].customer_id
-    wishes = repository.wishes(session, customer_id, {s.waybill_no for _, _, s in waiting})
-    told = repository.last_told(session, customer_id, {s.id for _, _, s in waiting})
-    newest: dict[int, News] = {}
+    ids = {customer.id for customer in customers}
+    waiting = repository.waiting(session, ids)
+    wishes = repository.wishes(session, ids, {shipment.waybill_no for _, _, shipment in waiting})
+    told = repository.last_told(session, ids, {shipment.id for _, _, shipment in waiting})
+    usual = {customer.id: rules.usual(customer.channel) for customer in customers}
+    found: dict[int, Due] = defaultdict(lambda: Due([], {}))
     for notice, scan, shipment in waiting:
-        node = rules.node(scan)
+        whose, node = notice.customer_id, rules.node(scan)
+        due = found[whose]
+        due.waiting.append(notice)
         if (
             node is not None
-            and _wanted(wishes.get(shipment.waybill_no), node, rules.usual(channel))
+            and _wanted(wishes.get((whose, shipment.waybill_no)), node, usual[whose])
             and _still_true(rules, notice, scan, shipment)
-            and not (shipment.id in told and _same(rules, told[shipment.id], scan))
+            and not _same(rules, told.get((whose, shipment.id)), scan)
         ):
-            newest.pop(shipment.id, None)
-            newest[shipment.id] = News(notice, node, shipment, scan)
-    return list(newest.values())
+            due.news.pop(shipment.id, None)
+            due.news[shipment.id] = News(notice, node, shipment, scan)
+    return found
 
 
 def _wanted(wish: NoticeWish | None, node: Node, usual: Collection[Node]) -> bool:

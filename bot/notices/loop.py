@@ -2,15 +2,16 @@
 and within what their channel lets us say.
 
 All that waits for one customer is looked at together, while his row is held: one message, written
-in the transaction that marks all of it done. A wave (a hub closes) is written no faster than the
-outbox sends it, so that answers to people who are talking to us stay near the front.
+in the transaction that marks all of it done; a few customers share a transaction. A wave (a hub
+closes) is written no faster than the outbox sends it, so that answers to people who are talking to
+us stay near the front.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -38,7 +39,8 @@ log = logging.getLogger(__name__)
 
 KEY = "notice:"
 """The key of a notice's message begins with it."""
-AT_A_TIME = 32
+AT_A_TIME = 16
+"""Customers of one transaction, which keeps others from writing on SQLite meanwhile."""
 LEASE = timedelta(seconds=30)
 PAUSE = 0.05
 """Seconds to wait while enough notices stand in the outbox."""
@@ -91,34 +93,45 @@ class NoticeLoop:
     def _tell_some(self, most: int) -> bool:
         with self._database.write() as session:
             due = claim(session, Notice, most, LEASE)
-        for notice in due:
-            try:
-                self._tell(notice)
-            except Exception as error:
-                log.exception("notice %s failed", notice.id)
-                self._put_off(notice.id, type(error).__name__)
+        try:
+            self._tell(due)
+        except Exception:
+            # One customer's must not hold up the others': each by itself, and the culprit later.
+            for notice in due:
+                self._tell_one(notice)
         return bool(due)
 
-    def _tell(self, claimed: Notice) -> None:
-        """Tell the customer of all that waits for him, or put it off together."""
+    def _tell_one(self, notice: Notice) -> None:
+        try:
+            self._tell([notice])
+        except Exception as error:
+            log.exception("notice %s failed", notice.id)
+            self._put_off(notice.id, type(error).__name__)
+
+    def _tell(self, claimed: Sequence[Notice]) -> None:
+        """Tell the customers of these of all that waits for them, or put it off together."""
+        ids = {notice.customer_id for notice in claimed}
         with self._database.write() as session:
-            customer = repository.hold_customer(session, claimed.customer_id)
-            waiting = repository.waiting(session, customer.id)
-            if claimed.id not in {notice.id for notice, _, _ in waiting}:
-                return  # told along with another
-            rows = [notice for notice, _, _ in waiting]
-            told = notices.worth_telling(session, self._rules, customer.channel, waiting)
-            conversation = record.latest_conversation(session, customer.id)
-            if not told or conversation is None:
-                _done(rows)
-                return
-            since = min(row.created_at for row in rows)
-            at = self._leaves_at(session, customer, conversation, told, since)
-            if at > clock.now():
-                self._wait(rows, at)
-                return
-            self._post(session, customer, conversation, told)
-            _done(rows)
+            customers = repository.hold_customers(session, ids)
+            found = notices.worth_telling(session, self._rules, customers)
+            talks = record.latest_conversations(session, ids)
+            before = repository.told_before(session, ids)
+            for customer in sorted(customers, key=lambda c: min(_ids(found, c), default=0)):
+                due, conversation = found.get(customer.id), talks.get(customer.id)
+                if due is None:
+                    continue  # told along with others by another worker
+                if not due.news or conversation is None:
+                    _done(due.waiting)
+                    continue
+                told = list(due.news.values())
+                since = min(notice.created_at for notice in due.waiting)
+                at = self._leaves_at(session, customer, conversation, told, since)
+                if at > clock.now():
+                    self._wait(due.waiting, at)
+                    continue
+                first = customer.id not in before
+                self._post(session, customer, conversation, told, first=first)
+                _done(due.waiting)
 
     def _leaves_at(
         self,
@@ -149,11 +162,12 @@ class NoticeLoop:
         customer: Customer,
         conversation: Conversation,
         told: Sequence[News],
+        *,
+        first: bool,
     ) -> None:
-        numbers = [news.shipment.waybill_no for news in told]
-        proven = {n for n in numbers if identity.proven(session, self._proof, customer, n)}
+        secret = {n.shipment.waybill_no for n in told if words.holds_a_secret(n)}
+        proven = {n for n in secret if identity.proven(session, self._proof, customer, n)}
         language = conversation.language
-        first = repository.last_message(session, customer.id) is None
         outbound = Outbound(
             f"{KEY}{told[0].notice.id}",
             words.text(self._texts, language, told, proven, first=first),
@@ -175,6 +189,12 @@ class NoticeLoop:
                 return
             wait = backoff(row.attempts, first=FIRST_RETRY, most=LAST_RETRY)
             release(row, retry_at=clock.now() + wait, error=error)
+
+
+def _ids(found: Mapping[int, notices.Due], customer: Customer) -> Iterator[int]:
+    """The ids of all that waits for a customer: what was stored first is told first."""
+    due = found.get(customer.id)
+    yield from (notice.id for notice in due.waiting) if due else ()
 
 
 def _done(rows: Sequence[Notice]) -> None:

@@ -41,6 +41,16 @@ def buttons(
     return ()
 
 
+def holds_a_secret(news: News) -> bool:
+    """Whether there is something to tell that is for the proven owner alone."""
+    match news.node:
+        case Node.AVAILABLE:
+            return news.shipment.pickup_code is not None
+        case Node.OUT_FOR_DELIVERY:
+            return news.shipment.courier_phone is not None
+    return False
+
+
 def _code(shipment: Shipment, proven: Collection[str]) -> str | None:
     return shipment.pickup_code if shipment.waybill_no in proven else None
 
