@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
@@ -31,13 +32,14 @@ ENDED = frozenset({Status.DELIVERED, Status.RETURNED})
 @dataclass(frozen=True, slots=True)
 class Incident:
     """What holds up many parcels: ``affected`` selects the ids of the shipments. ``reason`` is one
-    of the texts ``notices.reason.…``."""
+    of the texts ``notices.reason.…``; ``words`` by language take its place where there are any."""
 
     id: int
     affected: Select[int]
     reason: str
     place: str
     until: datetime | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,12 @@ def after_scans(
 def tell_of_incident(session: Session, incident: Incident) -> None:
     """Whoever wants to be told of one of the parcels hears of it once. Idempotent."""
     until = incident.until.isoformat() if incident.until else None
-    facts = {"reason": incident.reason, "place": incident.place, "until": until}
+    facts = {
+        "reason": incident.reason,
+        "place": incident.place,
+        "until": until,
+        "words": dict(incident.words),
+    }
     repository.add_of_incident(session, incident.id, incident.affected, facts)
 
 
@@ -178,12 +185,22 @@ def nodes_of(
     yield from map(Node, kept.nodes if kept and kept.nodes is not None else rules.usual(channel))
 
 
-def facts_of(incident: Notice) -> tuple[str, str, datetime | None]:
-    """Reason, place and end of the incident that a notice is of."""
-    facts: Mapping[str, str | None] = incident.facts or {}
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An incident as a notice tells it."""
+
+    reason: str
+    place: str
+    until: datetime | None
+    words: Mapping[str, str]
+
+
+def incident_of(notice: Notice) -> Told:
+    facts: Mapping[str, Any] = notice.facts or {}
     until = facts.get("until")
-    return (
+    return Told(
         facts.get("reason") or "other",
         facts.get("place") or "",
         datetime.fromisoformat(until) if until else None,
+        facts.get("words") or {},
     )

@@ -100,12 +100,14 @@ def _on_the_way(texts: Texts, language: str, shipment: Shipment, proven: bool) -
 
 
 def _incident(texts: Texts, language: str, news: News) -> Iterator[str]:
-    reason, place, until = notices.facts_of(news.notice)
-    key = f"notices.reason.{reason}"
-    why = texts.say(language, key if texts.has(key) else "notices.reason.other")
+    told = notices.incident_of(news.notice)
+    key = f"notices.reason.{told.reason}"
+    why = told.words.get(language) or texts.say(
+        language, key if texts.has(key) else "notices.reason.other"
+    )
     number = news.shipment.waybill_no
-    yield texts.say(language, "notices.incident", number=number, place=place, reason=why)
-    if until and until > clock.now():
-        yield texts.say(language, "notices.until", until=until)
+    yield texts.say(language, "notices.incident", number=number, place=told.place, reason=why)
+    if told.until and told.until > clock.now():
+        yield texts.say(language, "notices.until", until=told.until)
     else:
         yield texts.say(language, "notices.no_until")

@@ -470,7 +470,7 @@ async def test_an_incident_is_told_to_all_it_holds_up_once(house: House) -> None
     await house.settle()
     words = house.told()
     assert len(words) == 2
-    assert "要晚一些：武汉转运中心天气恶劣" in words[0]
+    assert "要晚一些：武汉转运中心，天气恶劣" in words[0]
     assert "今天 16:00" in words[0]
     assert "was delivered" in words[1]  # late is what it no longer is
     assert len(house.rows()) == 3
