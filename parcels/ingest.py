@@ -78,7 +78,7 @@ def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> St
     ]
     repository.add_scans(session, rows)
     repository.follow_scans(session, {row["shipment_id"] for row in rows})
-    notices.after_scans(session, source, fresh, {scan.waybill_no for scan in fresh.values()})
+    notices.after_scans(session, source, {e: scan.waybill_no for e, scan in fresh.items()})
     return Stored(new=len(rows), known=len(given) - len(rows))
 
 

@@ -29,9 +29,15 @@ from store.base import Instant, Json
 Waiting = tuple[Notice, Scan | None, Shipment]
 
 
-def add_of_scans(
-    session: Session, source: str, event_ids: Collection[str], waybill_nos: Collection[str]
-) -> None:
+def followed(session: Session, waybill_nos: Collection[str]) -> frozenset[str]:
+    """Which of these parcels somebody wants to be told of: of most nobody does."""
+    found = select(NoticeWish.waybill_no).where(
+        one_of(session, NoticeWish.waybill_no, waybill_nos), NoticeWish.wanted
+    )
+    return frozenset(session.scalars(found))
+
+
+def add_of_scans(session: Session, source: str, event_ids: Collection[str]) -> None:
     """Due rows for the subscribers of these scans, oldest first: a statement, at any table size.
 
     A scan that reached us after a later one of its parcel gives none. Scans of one parcel come in
@@ -45,7 +51,6 @@ def add_of_scans(
         _rows(Scan.id, null(), null())
         .join(Scan, Scan.shipment_id == Shipment.id)
         .where(
-            one_of(session, NoticeWish.waybill_no, waybill_nos),
             Scan.source == source,
             one_of(session, Scan.event_id, event_ids),
             Scan.status.is_not(None),

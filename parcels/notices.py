@@ -60,12 +60,13 @@ class Due:
     news: dict[int, News]
 
 
-def after_scans(
-    session: Session, source: str, event_ids: Collection[str], waybill_nos: Collection[str]
-) -> None:
-    """These scans were stored just now: whoever wants to be told of them will be. Idempotent."""
+def after_scans(session: Session, source: str, waybill_nos: Mapping[str, str]) -> None:
+    """These scans (numbers by event id) were stored just now: whoever wants to be told of them will
+    be. Idempotent."""
+    followed = repository.followed(session, set(waybill_nos.values())) if waybill_nos else ()
+    event_ids = [event_id for event_id, number in waybill_nos.items() if number in followed]
     if event_ids:
-        repository.add_of_scans(session, source, event_ids, waybill_nos)
+        repository.add_of_scans(session, source, event_ids)
 
 
 def tell_of_incident(session: Session, incident: Incident) -> None:
