@@ -102,7 +102,9 @@ def _tell(turn: Turn, shipment: Shipment, *, asked: bool) -> Reply:
     words = f"{words}\n{_page(turn, shipment)}"
     buttons = (Button(turn.say("track.chase_it"), turn.say("track.chase_it")),)
     return Reply(
-        (words,), buttons if at.needs_chasing else (), (*known, *remember(pending=pending))
+        (words,),
+        buttons if at.needs_chasing else (),
+        (*known, *remember(pending=pending)),
     )
 
 

@@ -57,8 +57,13 @@ from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.ingest import Refused
+from parcels.invoices import InvoicePolicy
+from parcels.points import PointsPolicy
+from parcels.regions import Regions
+from parcels.sending import Sending
 from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
+from parcels.tariffs import Tariffs
 from parcels.timeline import Timeline
 from store import policies, schema
 from store.engine import Database
@@ -196,6 +201,12 @@ def assemble(settings: Settings) -> Service:
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
             timeline=Timeline(settings.public_url),
+            tariffs=Tariffs.from_file(
+                POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
+            ),
+            sending=Sending.from_file(POLICIES / "sending.yml"),
+            points=policies.load(POLICIES / "points.yml", PointsPolicy),
+            invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),

@@ -91,6 +91,21 @@ def order_by_key(session: Session, key: str) -> DepotOrder | None:
     return session.scalar(select(DepotOrder).where(DepotOrder.key == key))
 
 
+def agreed_until(session: Session, waybill_no: str) -> datetime | None:
+    """The end of the window that was last agreed with a customer for this parcel."""
+    wish = session.scalar(
+        select(DepotOrder.wish)
+        .where(
+            DepotOrder.about == waybill_no,
+            DepotOrder.kind == OrderKind.RESCHEDULE,
+            DepotOrder.state == OrderState.ACCEPTED,
+        )
+        .order_by(DepotOrder.id.desc())
+        .limit(1)
+    )
+    return datetime.fromisoformat(wish["to"]) if wish else None
+
+
 def held_order(session: Session, public_id: str) -> DepotOrder | None:
     """The order that the depot knows by this id, held until the transaction ends."""
     return session.scalar(
@@ -106,21 +121,6 @@ def orders_about(session: Session, waybill_no: str, limit: int) -> Sequence[Depo
         .order_by(DepotOrder.id.desc())
         .limit(limit)
     ).all()
-
-
-def agreed_until(session: Session, waybill_no: str) -> datetime | None:
-    """The end of the window that was last agreed with a customer for this parcel."""
-    wish = session.scalar(
-        select(DepotOrder.wish)
-        .where(
-            DepotOrder.about == waybill_no,
-            DepotOrder.kind == OrderKind.RESCHEDULE,
-            DepotOrder.state == OrderState.ACCEPTED,
-        )
-        .order_by(DepotOrder.id.desc())
-        .limit(1)
-    )
-    return datetime.fromisoformat(wish["to"]) if wish else None
 
 
 def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrder | None:

@@ -21,6 +21,12 @@ from store import clock, ids
 from store.claims import release
 from store.errors import Conflict
 
+_ALSO = (
+    "origin", "destination", "weight", "size", "value", "near",
+    "title", "tax_number", "wrong_tax_number", "email",
+)  # fmt: skip
+"""What is told in a question or for an invoice, and is not to be asked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -107,13 +113,14 @@ def describe(
 
 
 def facts(texts: Texts, language: str, kind: str | None, details: dict[str, Any]) -> dict[str, str]:
-    """What is known of a change, for the person who takes it over."""
+    """What is known of a change or question, for the person who takes it over."""
     known = {
         "change": kind or "",
         "new_time": _window(texts, language, details),
         "new_place": details.get("place", ""),
         "person": details.get("person", ""),
     }
+    known |= {name: details.get(name, "") for name in _ALSO}
     return {name: value for name, value in known.items() if value}
 
 
