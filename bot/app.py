@@ -43,6 +43,7 @@ from bot.depot import SIMULATOR, callback
 from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.notices.loop import NoticeLoop
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
@@ -57,7 +58,7 @@ from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.words import Pages
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
@@ -110,6 +111,7 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    notices: NoticeLoop
     depot: DepotLoop | None
     webhooks: WebhookLoop
     simulator: Simulator | None
@@ -196,6 +198,8 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    told = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -208,6 +212,7 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        notices=NoticeLoop(database, live, channels, told, changes.identity, texts),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
@@ -237,6 +242,7 @@ def assemble(settings: Settings) -> Service:
             sending=Sending.from_file(POLICIES / "sending.yml"),
             points=policies.load(POLICIES / "points.yml", PointsPolicy),
             invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
+            notices=told,
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
@@ -288,6 +294,7 @@ def create(settings: Settings) -> FastAPI:
         service.fetching.start()
         service.promises.start()
         service.webhooks.start()
+        service.notices.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -301,6 +308,7 @@ def create(settings: Settings) -> FastAPI:
         ticks.stop()
         await service.promises.stop()
         await service.webhooks.stop()
+        await service.notices.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -320,7 +328,7 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
     app.include_router(
         ticket_routes.router(
             service.database, service.live, service.skills.tickets, service.skills.problems
@@ -339,6 +347,7 @@ def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(
         sources.router(
             service.database,
+            service.live,
             service.settings.sources,
             service.statuses,
             service.settings.zone,
