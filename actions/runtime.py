@@ -10,6 +10,7 @@ from handoff.service import Handoffs
 from parcels.change_rules import ChangeRules
 from parcels.goods import Goods
 from parcels.invoices import InvoicePolicy
+from parcels.notice_rules import NoticeRules
 from parcels.points import PointsPolicy
 from parcels.sending import Sending
 from parcels.tariffs import Tariffs
@@ -41,6 +42,7 @@ class Services:
     sending: Sending
     points: PointsPolicy
     invoices: InvoicePolicy
+    notices: NoticeRules
     orders_go_out: bool
     """Whether there is a depot to send orders to; without one, people make every change."""
     problems: tuple[str, ...]

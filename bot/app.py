@@ -43,6 +43,7 @@ from bot.depot import SIMULATOR, callback
 from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.notices.loop import NoticeLoop
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
@@ -55,7 +56,7 @@ from handoff.desk import routes as desk
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.words import Pages
 from handoff.service import Handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
@@ -106,6 +107,7 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    notices: NoticeLoop
     depot: DepotLoop | None
     webhooks: WebhookLoop
     simulator: Simulator | None
@@ -132,7 +134,7 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    systems, told = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
+    systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
     events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
     lifecycle = Lifecycle(events)
@@ -190,6 +192,8 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    told = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -202,10 +206,11 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        notices=NoticeLoop(database, live, channels, told, changes.identity, texts),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
-        webhooks=WebhookLoop(database, live, told),
+        webhooks=WebhookLoop(database, live, receivers),
         simulator=simulator,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
@@ -230,6 +235,7 @@ def assemble(settings: Settings) -> Service:
             sending=Sending.from_file(POLICIES / "sending.yml"),
             points=policies.load(POLICIES / "points.yml", PointsPolicy),
             invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
+            notices=told,
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
@@ -278,6 +284,7 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         service.webhooks.start()
+        service.notices.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -290,6 +297,7 @@ def create(settings: Settings) -> FastAPI:
             await service.depot.stop()
         ticks.stop()
         await service.webhooks.stop()
+        await service.notices.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -309,7 +317,7 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
     app.include_router(
         ticket_routes.router(
             service.database, service.live, service.skills.tickets, service.skills.problems
@@ -328,6 +336,7 @@ def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(
         sources.router(
             service.database,
+            service.live,
             service.settings.sources,
             service.statuses,
             service.settings.zone,

@@ -34,7 +34,7 @@ def queue(session: Session, shipment_ids: Collection[int]) -> None:
         )
         .order_by(*repository.ROAD)
     )
-    insert = repository.insert(session, PathUpdate).from_select(columns, untold)
+    insert = repository.insert_into(session, PathUpdate).from_select(columns, untold)
     session.execute(insert.on_conflict_do_nothing())
 
 

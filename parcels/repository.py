@@ -120,14 +120,14 @@ def known_events(session: Session, source: str, event_ids: Collection[str]) -> d
 def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many at once; one that another transaction has added meanwhile stays as it is."""
     if rows:
-        session.execute(insert(session, Scan).on_conflict_do_nothing(), rows)
+        session.execute(insert_into(session, Scan).on_conflict_do_nothing(), rows)
 
 
 def add_or_change_shipments(
     session: Session, rows: Sequence[Mapping[str, Any]], changed: Collection[str]
 ) -> None:
     """Insert many at once; of those whose number is known only the columns ``changed`` change."""
-    adding = insert(session, Shipment)
+    adding = insert_into(session, Shipment)
     number = [Shipment.waybill_no]
     if changed:
         values = {name: adding.excluded[name] for name in changed}
@@ -160,7 +160,7 @@ def service_code(session: Session, shipment_id: int) -> str | None:
 
 def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
     """One that another transaction has added meanwhile stays as it is."""
-    session.execute(insert(session, ServiceCode).on_conflict_do_nothing(), row)
+    session.execute(insert_into(session, ServiceCode).on_conflict_do_nothing(), row)
 
 
 def by_service_code(session: Session, code: str) -> Shipment | None:
@@ -191,8 +191,7 @@ def _ids(session: Session, waybill_nos: Collection[str]) -> Select[str, int]:
     return select(Shipment.waybill_no, Shipment.id).where(wanted)
 
 
-def insert(session: Session, table: type[Any]) -> Any:
-    """An insert that can say what is done about rows that exist."""
+def insert_into(session: Session, table: type[Any]) -> Any:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(table.__table__)
 

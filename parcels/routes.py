@@ -18,6 +18,7 @@ from parcels.goods import Goods
 from parcels.models import Scope
 from parcels.schemas import ParcelIn, ScanEvent
 from store.engine import Database
+from store.live import Live
 
 PREFIX = "/api"
 PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
@@ -46,7 +47,7 @@ class RefusedOut(BaseModel):
     faults: list[ingest.Fault] = []
 
 
-def router(database: Database, goods: Goods) -> APIRouter:
+def router(database: Database, live: Live, goods: Goods) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["ingestion"])
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": RefusedOut} for status in (401, 403, 413, 422)
@@ -78,6 +79,7 @@ def router(database: Database, goods: Goods) -> APIRouter:
         def store() -> ingest.Stored:
             given = _rows(_SCANS, ScanEvent, body)
             with database.write() as session:
+                live.after_commit(session, "notices")
                 return ingest.scans(session, given)
 
         return _told(await asyncio.to_thread(store))

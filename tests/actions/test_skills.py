@@ -12,7 +12,7 @@ from actions import runtime
 from bot import actions_route, contract
 from conversations.models import Conversation, Holder
 from handoff import repository as handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import service as parcels
 from parcels.goods import Goods
 from parcels.invoices import InvoicePolicy
@@ -70,6 +70,7 @@ def run(database: Database, at: object) -> Run:
             sending=Sending.from_file(rooms.POLICIES / "sending.yml"),
             points=policies.load(rooms.POLICIES / "points.yml", PointsPolicy),
             invoices=policies.load(rooms.POLICIES / "invoices.yml", InvoicePolicy),
+            notices=notice_rules.from_file(rooms.POLICIES / "notices.yml"),
             orders_go_out=False,
             problems=contract.read(rooms.POLICIES / "taxonomy.yml").problems,
         )

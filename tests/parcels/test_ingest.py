@@ -211,7 +211,7 @@ def test_ten_thousand_scans_take_a_few_statements(database: Database) -> None:
         lambda *said: statements.append(said[2]),
     )
     assert tell(database, *(scan(str(i), i % 50) for i in range(ingest.MOST))).new == ingest.MOST
-    assert len(statements) <= 8
+    assert len(statements) <= 9  # one of them asks who follows these parcels
 
 
 def test_two_batches_side_by_side_leave_the_newest_state(database: Database) -> None:

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = '20261123_tickets'
-down_revision = '20261122_questions'
+down_revision = '20261122_notices'
 
 OPEN = "state NOT IN ('closed', 'followed_up', 'cancelled')"
 
