@@ -81,13 +81,12 @@ class Import:
         """Store the lines that were not refused."""
         new = known = 0
         for batch in self._batches():
-            with self._database.write() as session:
-                given: Any = [row for _, row in batch]
-                stored = (
-                    ingest.scans(session, given)
-                    if self.scans
-                    else ingest.parcels(session, given, self._goods)
-                )
+            given: Any = [row for _, row in batch]
+            stored = (
+                ingest.take_scans(self._database, given)
+                if self.scans
+                else ingest.take_parcels(self._database, given, self._goods)
+            )
             new, known = new + stored.new, known + stored.known
         return Stored(new, known)
 

@@ -23,6 +23,9 @@ PREFIX = "/api"
 PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
 MAX_BODY = 8 << 20
 """Bytes of a batch: 10,000 rows of 800."""
+AT_ONCE = 2
+"""Batches under work at the same moment: more would take the memory and the threads that customers'
+messages need, and be no sooner done."""
 _BEARER = HTTPBearer(auto_error=False, description="./courier key add NAME --scope …")
 Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 Row = TypeVar("Row", bound=BaseModel)
@@ -48,6 +51,7 @@ class RefusedOut(BaseModel):
 
 def router(database: Database, goods: Goods) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["ingestion"])
+    turn = asyncio.Semaphore(AT_ONCE)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": RefusedOut} for status in (401, 403, 413, 422)
     }
@@ -61,11 +65,10 @@ def router(database: Database, goods: Goods) -> APIRouter:
         body = await read_body(request, MAX_BODY)
 
         def store() -> ingest.Stored:
-            given = _rows(_PARCELS, ParcelIn, body)
-            with database.write() as session:
-                return ingest.parcels(session, given, goods)
+            return ingest.take_parcels(database, _rows(_PARCELS, ParcelIn, body), goods)
 
-        return _told(await asyncio.to_thread(store))
+        async with turn:
+            return _told(await asyncio.to_thread(store))
 
     @routes.post("/scans", responses=answers, openapi_extra=_body("ScanEvent"))
     async def post_scans(request: Request, presented: Presented) -> StoredOut:
@@ -76,11 +79,10 @@ def router(database: Database, goods: Goods) -> APIRouter:
         body = await read_body(request, MAX_BODY)
 
         def store() -> ingest.Stored:
-            given = _rows(_SCANS, ScanEvent, body)
-            with database.write() as session:
-                return ingest.scans(session, given)
+            return ingest.take_scans(database, _rows(_SCANS, ScanEvent, body))
 
-        return _told(await asyncio.to_thread(store))
+        async with turn:
+            return _told(await asyncio.to_thread(store))
 
     described = _described(routes)
 

@@ -1,0 +1,104 @@
+"""Many rows in one statement, and the same statement however many there are.
+
+They travel as one JSON parameter: the drivers bind nothing row by row, and SQLite reads them
+without Python's lock, so that other threads of the service go on meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Dialect,
+    String,
+    Table,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+
+def one_of(
+    session: Session, of: InstrumentedAttribute[Any], values: Iterable[Any]
+) -> ColumnElement[bool]:
+    """``of IN values`` as one parameter."""
+    listed = list(values)
+    if _dialect(session).name == "postgresql":
+        return of == any_(bindparam(None, listed, type_=ARRAY(of.type)))
+    return of.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))
+
+
+def insert(
+    session: Session,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str] = (),
+    changed: Collection[str] = (),
+) -> int:
+    """Insert rows of the same columns; how many were inserted or changed.
+
+    One whose unique columns are known stays as it is, but for the columns ``changed`` of the one
+    that has the same ``key``.
+    """
+    if not rows:
+        return 0
+    dialect = _dialect(session)
+    names = list(rows[0])
+    columns = [table.columns[name] for name in names]
+    adding = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
+    adding = adding.from_select(names, _given(dialect, columns, rows))
+    if changed:
+        values = {name: adding.excluded[name] for name in changed}
+        adding = adding.on_conflict_do_update(index_elements=key, set_=values)
+    else:
+        adding = adding.on_conflict_do_nothing(index_elements=key or None)
+    done = session.execute(adding, execution_options={"preserve_rowcount": True})
+    assert isinstance(done, CursorResult)
+    return int(done.rowcount)
+
+
+def _given(
+    dialect: Dialect, columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]]
+) -> Any:
+    """The rows as something to select from."""
+    read = [(c.name, c.type.dialect_impl(dialect).bind_processor(dialect)) for c in columns]
+    listed = json.dumps(
+        [[f(row[name]) if f else row[name] for name, f in read] for row in rows], default=str
+    )
+    if dialect.name == "postgresql":
+        value = func.json_array_elements(
+            cast(literal(listed, String), postgresql.JSON)
+        ).column_valued()
+        texts = [value.op("->>")(literal_column(str(place))) for place in range(len(columns))]
+        # Text is not cast: a cast would cut what is too long instead of refusing it.
+        return select(
+            *(
+                text if isinstance(c.type, String) else cast(text, c.type)
+                for text, c in zip(texts, columns, strict=True)
+            )
+        )
+    cells = func.json_each(listed).table_valued(column("value", String))
+    return (
+        select(*(func.json_extract(cells.c.value, f"$[{place}]") for place in range(len(columns))))
+        .select_from(cells)
+        .where(true())  # or SQLite takes the ON of ON CONFLICT for a join's
+    )
+
+
+def _dialect(session: Session) -> Dialect:
+    return session.get_bind().dialect
