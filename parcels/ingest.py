@@ -27,8 +27,8 @@ from store.errors import Invalid
 
 MOST = 10_000
 """Rows of a batch."""
-PART = 2_000
-"""Rows of a transaction: about 20 ms of SQLite's only writer."""
+PART = 1_000
+"""Rows of a transaction: about 10 ms of SQLite's only writer on a quiet machine."""
 SKEW = timedelta(minutes=10)
 """So far ahead of ours a sender's clock may go; a scan of a later time is refused."""
 MOST_FAULTS = 100

@@ -58,8 +58,8 @@ def scans(session: Session, shipment_id: int) -> Sequence[Scan]:
 def ids(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
     """The ids of those shipments of these numbers that exist."""
     wanted = bulk.one_of(session, Shipment.waybill_no, waybill_nos)
-    rows = session.execute(select(Shipment.waybill_no, Shipment.id).where(wanted))
-    return {row.waybill_no: row.id for row in rows}
+    numbers = select(Shipment.waybill_no, Shipment.id).where(wanted)
+    return dict(session.execute(numbers).all())
 
 
 def hold(session: Session, shipment_ids: Collection[int]) -> None:
@@ -72,12 +72,9 @@ def hold(session: Session, shipment_ids: Collection[int]) -> None:
 
 def known_events(session: Session, source: str, event_ids: Collection[str]) -> dict[str, int]:
     """Which of these scans are stored, and of which shipment."""
-    rows = session.execute(
-        select(Scan.event_id, Scan.shipment_id).where(
-            Scan.source == source, bulk.one_of(session, Scan.event_id, event_ids)
-        )
-    )
-    return {row.event_id: row.shipment_id for row in rows}
+    wanted = bulk.one_of(session, Scan.event_id, event_ids)
+    known = select(Scan.event_id, Scan.shipment_id).where(Scan.source == source, wanted)
+    return dict(session.execute(known).all())
 
 
 def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:

@@ -23,7 +23,7 @@ PREFIX = "/api"
 PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
 MAX_BODY = 8 << 20
 """Bytes of a batch: 10,000 rows of 800."""
-AT_ONCE = 2
+AT_ONCE = 1
 """Batches under work at the same moment: more would take the memory and the threads that customers'
 messages need, and be no sooner done."""
 _BEARER = HTTPBearer(auto_error=False, description="./courier key add NAME --scope …")

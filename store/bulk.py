@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from store.base import Instant
 
 
 def one_of(
@@ -75,11 +78,14 @@ def insert(
 def _given(
     dialect: Dialect, columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]]
 ) -> Any:
-    """The rows as something to select from."""
-    read = [(c.name, c.type.dialect_impl(dialect).bind_processor(dialect)) for c in columns]
-    listed = json.dumps(
-        [[f(row[name]) if f else row[name] for name, f in read] for row in rows], default=str
-    )
+    """The rows as something to select from: numbers, texts and instants."""
+    names = [c.name for c in columns]
+    instant = Instant().bind_processor(dialect) or str
+
+    def written(value: Any) -> str:
+        return str(instant(value) if isinstance(value, datetime) else value)
+
+    listed = json.dumps([[row[name] for name in names] for row in rows], default=written)
     if dialect.name == "postgresql":
         value = func.json_array_elements(
             cast(literal(listed, String), postgresql.JSON)
