@@ -73,19 +73,20 @@ class Stored:
 def take_scans(database: Database, given: Sequence[ScanEvent], source: str = OWN) -> Stored:
     """A whole batch of scans in transactions of its own. Refused if one cannot be used."""
     with database.read() as session:
-        rows = _rows(session, given, source)
+        shipments, fresh = _usable(session, given, source)
     new = 0
-    for part in _parts(rows):
+    for part in _parts(fresh):
         with database.write() as session:
-            new += _store(session, part)
+            new += _store(session, source, shipments, part)
     with database.read() as session:
-        return _told(session, given, source, len(rows), new)
+        return _told(session, given, source, len(fresh), new)
 
 
 def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> Stored:
     """The same within the caller's transaction: for the few scans of a push or a seed."""
-    rows = _rows(session, given, source)
-    return _told(session, given, source, len(rows), _store(session, rows))
+    shipments, fresh = _usable(session, given, source)
+    new = _store(session, source, shipments, fresh)
+    return _told(session, given, source, len(fresh), new)
 
 
 def check(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> list[Fault]:
@@ -135,8 +136,11 @@ def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         yield rows[begin : begin + PART]
 
 
-def _rows(session: Session, given: Sequence[ScanEvent], source: str) -> list[dict[str, Any]]:
-    """The columns of the scans not known yet. Refused if one cannot be used.
+def _usable(
+    session: Session, given: Sequence[ScanEvent], source: str
+) -> tuple[Mapping[str, int], Sequence[ScanEvent]]:
+    """The ids of the scans' shipments by number, and the scans not known yet. Refused if one cannot
+    be used.
 
     In one order everywhere, or two batches of the same scans could wait for each other.
     """
@@ -144,14 +148,14 @@ def _rows(session: Session, given: Sequence[ScanEvent], source: str) -> list[dic
     if faults := list(_unusable(given, shipments, known)):
         raise Refused(faults)
     fresh = {scan.event_id: scan for scan in given if scan.event_id not in known}
-    return [
-        _columns(scan) | {"source": source, "shipment_id": shipments[scan.waybill_no]}
-        for _, scan in sorted(fresh.items())
-    ]
+    return shipments, [scan for _, scan in sorted(fresh.items())]
 
 
-def _store(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+def _store(
+    session: Session, source: str, shipments: Mapping[str, int], given: Sequence[ScanEvent]
+) -> int:
     """Insert scans and let their parcels follow; how many were new."""
+    rows = [_columns(scan, source, shipments[scan.waybill_no]) for scan in given]
     touched = {row["shipment_id"] for row in rows}
     repository.hold(session, touched)
     new = repository.add_scans(session, rows)
@@ -197,9 +201,9 @@ def _unusable(
             yield Fault(line, "event_id", TWICE)
 
 
-def _columns(scan: ScanEvent) -> dict[str, Any]:
-    """A scan's own columns: its fields but for the number, which is the shipment's."""
-    fields = vars(scan).copy()
+def _columns(scan: ScanEvent, source: str, shipment_id: int) -> dict[str, Any]:
+    """A scan's columns: its fields, with the shipment in the number's place."""
+    fields = vars(scan) | {"source": source, "shipment_id": shipment_id}
     del fields["waybill_no"]
     return fields
 
