@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +68,8 @@ from tickets.urgency import UrgencyRules
 
 log = logging.getLogger(__name__)
 POLICIES = ROOT / "policies"
+THREADS = 32
+"""At work in the service at once: as many as its inbox answers side by side."""
 MAX_BODY = 1 << 20
 """Bytes of a request's body that are read at all; where files come, they are added."""
 
@@ -213,6 +217,8 @@ def create(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         schema.migrate(service.database)
+        # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()
         service.inbox.start()
         service.outbox.start()

@@ -237,6 +237,9 @@ def _test(arguments: list[str]) -> int:
     import pytest
 
     os.chdir(ROOT)
+    if not any(Path(argument.partition("::")[0]).exists() for argument in arguments):
+        # All of them: one worker a core. What was named is few, and quicker without workers.
+        arguments = ["--numprocesses", "logical", "--maxprocesses", "4", *arguments]
     return int(pytest.main(arguments))
 
 

@@ -24,8 +24,8 @@ PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
 MAX_BODY = 8 << 20
 """Bytes of a batch: 10,000 rows of 800."""
 AT_ONCE = 1
-"""Batches under work at the same moment: more would take the memory and the threads that customers'
-messages need, and be no sooner done."""
+"""Batches under work at the same moment: two are no sooner done, take twice the memory, and
+customers wait for the processor twice as long."""
 _BEARER = HTTPBearer(auto_error=False, description="./courier key add NAME --scope …")
 Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 Row = TypeVar("Row", bound=BaseModel)

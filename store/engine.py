@@ -18,8 +18,8 @@ class Database:
 
     ``write()`` opens a transaction that is committed at the end of the block and rolled back on
     any exception. On SQLite it takes the write lock at its start, so that a read followed by a
-    write cannot fail half way with "database is locked". ``read()`` never blocks a writer, and all
-    its queries see one moment: a view put together from several does not contradict itself.
+    write cannot fail half way with "database is locked". ``read()`` never blocks a writer, and
+    all its queries see one moment: a view put together from several does not contradict itself.
     """
 
     def __init__(self, address: str) -> None:

@@ -20,6 +20,13 @@ from store.engine import Database
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browsers, Rasa servers and trainings run one after another, whatever runs beside them."""
+    for item in items:
+        if item.get_closest_marker("slow") and "[postgresql" not in item.name:
+            item.add_marker(pytest.mark.xdist_group("heavy"))
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

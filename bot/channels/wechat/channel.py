@@ -180,11 +180,14 @@ class WeChatChannel:
     def _speaks(self, body: bytes) -> bool:
         """Whether pushes are answered with words. How an answer in JSON looks is published nowhere,
         so accounts that chose JSON are written to by custom/send alone."""
-        return (
-            self._replies is not None
-            and self._account.passive
-            and not body.lstrip().startswith(b"{")
-        )
+        if not body.lstrip().startswith(b"{"):
+            return self._replies is not None and self._account.passive
+        if not self._account.custom_send:
+            log.error(
+                "WeChat pushes JSON, and COURIER_WECHAT_CUSTOM_SEND=no: no answer can reach the "
+                "customers. Choose XML (消息推送, 数据格式) on the account's page."
+            )
+        return False
 
     async def _take(self, body: bytes) -> tuple[xml.Push, Accepted | None]:
         """Store what the customer said. What cannot be kept is acknowledged too: the same push
