@@ -27,6 +27,8 @@ from parcels.schemas import ParcelIn, ScanEvent, ScanIn
 from store.engine import Database
 from store.errors import Invalid
 
+PAUSE = 0.01
+"""Seconds that a service running beside us finds the database free, after each part of a batch."""
 Row = ParcelIn | ScanEvent
 Batch = list[tuple[int, Row]]
 
@@ -88,9 +90,9 @@ class Import:
         for batch in self._batches():
             given: Any = [row for _, row in batch]
             stored = (
-                ingest.take_scans(self._database, given)
+                ingest.take_scans(self._database, given, pause=PAUSE)
                 if self.scans
-                else ingest.take_parcels(self._database, given, self._goods)
+                else ingest.take_parcels(self._database, given, self._goods, pause=PAUSE)
             )
             new, known = new + stored.new, known + stored.known
         return Stored(new, known)

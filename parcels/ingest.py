@@ -8,6 +8,7 @@ between, nothing was acknowledged: the sender sends again, and what is stored al
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -70,12 +71,18 @@ class Stored:
     known: int
 
 
-def take_scans(database: Database, given: Sequence[ScanEvent], source: str = OWN) -> Stored:
-    """A whole batch of scans in transactions of its own. Refused if one cannot be used."""
+def take_scans(
+    database: Database, given: Sequence[ScanEvent], source: str = OWN, *, pause: float = 0
+) -> Stored:
+    """A whole batch of scans in transactions of its own. Refused if one cannot be used.
+
+    ``pause``: seconds between two parts. Writers of this process take turns with it anyway; those
+    of another one only find SQLite free when they happen to look.
+    """
     with database.read() as session:
         shipments, fresh = _usable(session, given, source)
     new = 0
-    for part in _parts(fresh):
+    for part in _parts(fresh, pause):
         with database.write() as session:
             new += _store(session, source, shipments, part)
     with database.read() as session:
@@ -101,7 +108,9 @@ def event(waybill_no: str, scan: ScanIn) -> ScanEvent:
     return ScanEvent(waybill_no=waybill_no, **given)
 
 
-def take_parcels(database: Database, given: Sequence[ParcelIn], goods: Goods) -> Stored:
+def take_parcels(
+    database: Database, given: Sequence[ParcelIn], goods: Goods, *, pause: float = 0
+) -> Stored:
     """Add parcels, or change what is given of those known. Refused if a number comes twice."""
     first: dict[str, ParcelIn] = {}
     if faults := [
@@ -112,7 +121,7 @@ def take_parcels(database: Database, given: Sequence[ParcelIn], goods: Goods) ->
         raise Refused(faults)
     rows = [_given(parcel, goods) for _, parcel in sorted(first.items())]
     known = 0
-    for part in _parts(rows):
+    for part in _parts(rows, pause):
         with database.write() as session:
             known += _add_or_change(session, part)
     return Stored(new=len(rows) - known, known=len(given) - len(rows) + known)
@@ -131,9 +140,10 @@ def faults_of(error: ValidationError, *, single: bool = False) -> list[Fault]:
     ]
 
 
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _parts(rows: Sequence[Row], pause: float) -> Iterator[Sequence[Row]]:
     for begin in range(0, len(rows), PART):
         yield rows[begin : begin + PART]
+        time.sleep(pause)
 
 
 def _usable(
