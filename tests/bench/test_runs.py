@@ -45,15 +45,6 @@ def test_three_channels_lose_nothing_and_say_nothing_twice_though_the_service_is
     assert found["delivered_again"]["value"] > 0
 
 
-def test_scans_are_stored_once_on_both_engines_and_a_parcel_is_found_among_them() -> None:
-    found = quick("parcels")
-    for engine in ("sqlite", "postgresql"):
-        assert found[f"{engine}_lost_or_twice"]["ok"], found
-        assert found[f"{engine}_lookup_growth"]["ok"], found
-        for name in ("scans_rate", "floor_rate", "resident_most", "accepted_p95"):
-            assert found[f"{engine}_{name}"]["value"] > 0
-
-
 def quick(name: str) -> dict[str, Any]:
     """The figures of a quick run that left nothing behind."""
     homes = set(Path(tempfile.gettempdir()).glob("courier-bench-*"))
