@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from actions import invoice, proof
 from actions.change_words import ask, end, person, yes_no
 from actions.draft import Draft
 from actions.turn import Reply, Turn, joined
@@ -43,7 +44,11 @@ def volunteered(turn: Turn, draft: Draft) -> Draft:
     rules = turn.services.changes
     kind = rules.named(draft.intent, turn.text)
     if kind is not None:
+        # The place of a locker is no station's.
+        draft = draft if kind == draft.kind else draft.without("place", "person")
         draft = replace(draft, kind=kind)
+    if draft.intent == "ask_invoice":
+        draft = invoice.hear(turn, draft) or draft
     if draft.intent in {"change_delivery_time", "request_pickup"}:
         understood = time_in(turn)
         if understood:
@@ -94,6 +99,8 @@ def _next(turn: Turn, draft: Draft) -> Reply:
     draft = replace(draft, waybill_no=found.waybill_no)
     if draft.intent == "ask_pickup_code":
         return end(*_code(turn, found), waybill_no=found.waybill_no)
+    if draft.intent == "ask_invoice":
+        return invoice.go_on(turn, draft)
     return _delivery(turn, draft, found)
 
 
@@ -113,14 +120,10 @@ def _owned(turn: Turn, draft: Draft) -> Shipment | Reply:
     if formats and not any(found.possible for found in formats):
         words = turn.say("track.mistyped", number=number)
         return ask(turn, replace(draft, waybill_no=None), "number", words)
-    if not identity.proven(turn.session, rules, customer, number):
-        digits = identity.digits_in(turn.text, asked=draft.asked == "digits")
-        if identity.locked(turn.session, rules, customer, number):
-            answer = identity.Answer.LOCKED
-        elif digits is None or turn.message is None:
+    if not proof.proven(turn, number):
+        answer = proof.hear(turn, number, asked=draft.asked == "digits")
+        if answer is None:
             return ask(turn, replace(draft, waybill_no=number), "digits")
-        else:
-            answer = identity.prove(turn.session, rules, customer, turn.message.id, number, digits)
         if answer is identity.Answer.LOCKED:
             words = turn.say("change.locked", minutes=rules.lock_minutes)
             return end(words, buttons=person(turn))

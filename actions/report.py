@@ -11,11 +11,13 @@ from rasa_sdk.events import EventType
 from actions.base import Skill
 from actions.handing import hand_over, offers_person, too_angry
 from actions.matters import CHANGES, change_beside
-from actions.parcel import describe, propose
+from actions.parcel import propose
+from actions.telling import describe
 from actions.turn import Reply, Turn, joined, remember
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
+from parcels.service import whereabouts
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
@@ -187,7 +189,7 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     )
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE:
-        words.append(describe(turn, shipment))
+        words.append(describe(turn, whereabouts(turn.session, shipment)))
     words = [joined(words, turn.language), _receipt(turn, opened)]
     words = [text for text in words if text]
     reason, rule, hold = _why_a_person(turn, opened, threat)

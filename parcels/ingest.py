@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from parcels import repository
+from parcels import history, path_repository, repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn
@@ -168,8 +168,10 @@ def _store(
     rows = [_columns(scan, source, shipments[scan.waybill_no]) for scan in given]
     touched = {row["shipment_id"] for row in rows}
     repository.hold(session, touched)
-    new = repository.add_scans(session, rows)
-    repository.follow_scans(session, touched)
+    with history.recounted(session, touched):
+        new = repository.add_scans(session, rows)
+        repository.follow_scans(session, touched)
+    path_repository.queue(session, touched)
     return new
 
 
@@ -225,10 +227,11 @@ def _add_or_change(session: Session, rows: Sequence[dict[str, Any]]) -> int:
     alike: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         alike[frozenset(row)].append(row)
-    for names, some in alike.items():
-        new = _NEW | {"created_at": clock.now()}
-        changed = names - {"waybill_no"}
-        repository.add_or_change_shipments(session, [new | row for row in some], changed)
+    new = _NEW | {"created_at": clock.now()}
+    with history.recounted(session, known.values()):
+        for names, some in alike.items():
+            changed = names - {"waybill_no"}
+            repository.add_or_change_shipments(session, [new | row for row in some], changed)
     return len(known)
 
 

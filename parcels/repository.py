@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Table, case, select, update
+from sqlalchemy import bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
-from parcels.models import ApiKey, Scan, Shipment, Status
+from parcels.models import ApiKey, Scan, ServiceCode, Shipment, Status
 from store import bulk
 
 _PROGRESS = case(
@@ -27,10 +28,20 @@ _PROGRESS = case(
     value=Scan.status,
     else_=-1,
 )
-# Sources give whole seconds: of scans of the same instant the one farther along the road is newer.
-# Nothing here depends on the order in which scans came in.
-_ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
-_NEWEST_FIRST = tuple(column.desc() for column in _ROAD)
+ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
+"""The order of a parcel's scans, whatever the order in which they came in. Sources give whole
+seconds: of scans of the same instant the one farther along the road is newer."""
+_NEWEST_FIRST = tuple(column.desc() for column in ROAD)
+
+
+_PAGE_STAMP = (
+    select(
+        *Shipment.__table__.columns,
+        select(func.max(Scan.id)).where(Scan.shipment_id == Shipment.id).scalar_subquery(),
+    )
+    .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+    .where(ServiceCode.code == bindparam("code"))
+)
 
 
 def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
@@ -42,6 +53,22 @@ def among(session: Session, waybill_nos: Collection[str]) -> Sequence[Shipment]:
     return session.scalars(select(Shipment).where(Shipment.waybill_no.in_(waybill_nos))).all()
 
 
+def of_person(
+    session: Session, name: str, digits: str, since: datetime, limit: int
+) -> Sequence[Shipment]:
+    """Parcels since then from or to whoever has exactly this name and a phone that ends in these
+    digits, newest first."""
+    ends = f"%{digits}"
+    recipient = (Shipment.recipient_name == name) & Shipment.recipient_phone.like(ends)
+    sender = (Shipment.sender_name == name) & Shipment.sender_phone.like(ends)
+    return session.scalars(
+        select(Shipment)
+        .where(recipient | sender, Shipment.created_at > since)
+        .order_by(Shipment.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def last_scan(session: Session, shipment_id: int) -> Scan | None:
     return session.scalar(
         select(Scan).where(Scan.shipment_id == shipment_id).order_by(*_NEWEST_FIRST).limit(1)
@@ -51,7 +78,7 @@ def last_scan(session: Session, shipment_id: int) -> Scan | None:
 def scans(session: Session, shipment_id: int) -> Sequence[Scan]:
     """The road so far, oldest first."""
     return session.scalars(
-        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*_ROAD)
+        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*ROAD)
     ).all()
 
 
@@ -79,15 +106,14 @@ def known_events(session: Session, source: str, event_ids: Collection[str]) -> d
 
 def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert many at once, and how many were new: one that is known stays as it is."""
-    return bulk.insert(session, cast(Table, Scan.__table__), rows)
+    return bulk.insert_rows(session, Scan, rows)
 
 
 def add_or_change_shipments(
     session: Session, rows: Sequence[Mapping[str, Any]], changed: Collection[str]
 ) -> None:
     """Insert many at once; of those whose number is known only the columns ``changed`` change."""
-    table = cast(Table, Shipment.__table__)
-    bulk.insert(session, table, rows, key=["waybill_no"], changed=changed)
+    bulk.insert_rows(session, Shipment, rows, key=["waybill_no"], changed=changed)
 
 
 def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
@@ -108,6 +134,30 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
         .values(status=told.c.status),
         execution_options={"synchronize_session": False},
     )
+
+
+def service_code(session: Session, shipment_id: int) -> str | None:
+    return session.scalar(select(ServiceCode.code).where(ServiceCode.shipment_id == shipment_id))
+
+
+def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
+    """One that another transaction has added meanwhile stays as it is."""
+    session.execute(bulk.insert(session, ServiceCode).on_conflict_do_nothing(), row)
+
+
+def by_service_code(session: Session, code: str) -> Shipment | None:
+    return session.scalar(
+        select(Shipment)
+        .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+        .where(ServiceCode.code == code)
+    )
+
+
+def page_stamp(session: Session, code: str) -> tuple[Any, ...] | None:
+    """Changes whenever a parcel or its scans do; None if no parcel has this code. One look-up:
+    open pages ask it again and again."""
+    row = session.execute(_PAGE_STAMP, {"code": code}).one_or_none()
+    return None if row is None else tuple(row)
 
 
 def api_key(session: Session, key: str) -> ApiKey | None:

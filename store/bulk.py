@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     String,
-    Table,
     any_,
     bindparam,
     cast,
@@ -45,9 +44,15 @@ def one_of(
     return of.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))
 
 
-def insert(
+def insert(session: Session, table: type[Any]) -> Any:
+    """An insert that can say what is done about rows that exist."""
+    dialect = postgresql if _dialect(session).name == "postgresql" else sqlite
+    return dialect.insert(table.__table__)
+
+
+def insert_rows(
     session: Session,
-    table: Table,
+    table: type[Any],
     rows: Sequence[Mapping[str, Any]],
     *,
     key: Sequence[str] = (),
@@ -62,9 +67,8 @@ def insert(
         return 0
     dialect = _dialect(session)
     names = list(rows[0])
-    columns = [table.columns[name] for name in names]
-    adding = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
-    adding = adding.from_select(names, _given(dialect, columns, rows))
+    columns = [table.__table__.columns[name] for name in names]
+    adding = insert(session, table).from_select(names, _given(dialect, columns, rows))
     if changed:
         values = {name: adding.excluded[name] for name in changed}
         adding = adding.on_conflict_do_update(index_elements=key, set_=values)

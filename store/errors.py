@@ -46,6 +46,12 @@ class FileNotAllowed(Invalid):
     status = 415
 
 
+class BadIncident(Invalid):
+    """An incident without a place, or one that ends before it begins."""
+
+    code = "bad_incident"
+
+
 class UploadGone(Invalid):
     """A file that was uploaded too long ago to be sent, or by somebody else."""
 

@@ -118,8 +118,10 @@ def test_every_page_is_accessible_and_fits(
             for path in ("", "?q=嘉兴", "?q=没有这样的话", f"/{key}", "/nobody"):
                 page.goto(f"/desk/review{path}")
                 assert_accessible(page)
-            page.goto("/desk/undelivered")
-            assert_accessible(page)
+            for path in ("undelivered", "incidents"):
+                page.goto(f"/desk/{path}")
+                assert_accessible(page)
+            stand_still(page)
             lie_about(world, cases)
             for path in ("", "?channel=wechat", "?channel=fax"):
                 page.goto(f"/desk/undelivered{path}")
@@ -130,6 +132,25 @@ def test_every_page_is_accessible_and_fits(
         with at_desk(chromium, world, url, "chen", language=language, size=size) as page:
             page.goto(f"/desk/cases/{cases['高先生']}")
             assert_accessible(page)
+
+
+def stand_still(page: Page) -> None:
+    """A supervisor enters a route that is closed, and one that should be open again."""
+    for until in ("2099-01-01T20:00", "2026-01-02T20:00"):
+        page.locator("[name=scope][value=route] + span").click()
+        page.fill("#place", "济南转运中心")
+        page.fill("#to-place", "北京顺义转运中心")
+        page.fill("#since", "2026-01-01T08:00")
+        page.fill("#until", until)
+        page.fill("#words-zh", "济南暴雪，高速封了，车一时出不来。")
+        page.locator(".fields button").click()
+        expect(page.locator(".toast").last).to_be_visible()
+    expect(page.locator("main .letter")).to_have_count(2)
+    expect(page.locator("#place")).to_have_value("")
+    page.locator(".letter .good").last.click()
+    expect(page.locator("main .list")).to_have_count(2)
+    expect(page.locator(".toast")).to_have_count(0, timeout=15_000)  # fading ones are pale
+    assert_accessible(page)
 
 
 def lie_about(world: World, cases: dict[str, int]) -> None:
