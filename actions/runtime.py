@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from conversations.texts import Texts
@@ -32,6 +33,8 @@ class Services:
     handoffs: Handoffs
     anger: Anger
     intake: Intake
+    upload: Callable[[str], str]
+    """The link by which the customer of a ticket sends files, by its number."""
     goods: Goods
     changes: ChangeRules
     timeline: Timeline

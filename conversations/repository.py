@@ -101,6 +101,11 @@ def by_key(session: Session, key: str) -> Conversation | None:
     return session.scalar(select(Conversation).where(Conversation.key == key))
 
 
+def customers_by_id(session: Session, ids: Collection[int]) -> dict[int, Customer]:
+    found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    return {customer.id: customer for customer in found}
+
+
 def earlier_conversations(
     session: Session, conversation: Conversation, limit: int = 10
 ) -> Sequence[Conversation]:
@@ -220,6 +225,13 @@ def attachments(session: Session, message_ids: Sequence[int]) -> Sequence[Attach
         select(Attachment)
         .where(Attachment.message_id.in_(message_ids))
         .order_by(Attachment.message_id, Attachment.position)
+    ).all()
+
+
+def attachments_by_id(session: Session, ids: Collection[int]) -> Sequence[Attachment]:
+    """Files, oldest first."""
+    return session.scalars(
+        select(Attachment).where(Attachment.id.in_(ids)).order_by(Attachment.id)
     ).all()
 
 
