@@ -23,6 +23,7 @@ from tickets import evidence
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
+from tickets.promises.models import PromiseKind
 from tickets.service import Complaint, Opened
 from tickets.urgency import Circumstances, Verdict
 
@@ -193,6 +194,10 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE:
         words.append(describe(turn, whereabouts(turn.session, shipment)))
+        if whereabouts(turn.session, shipment).reason:
+            turn.services.tickets.clocks.keep(
+                turn.session, (PromiseKind.CAUSE,), ticket_id=opened.ticket.id
+            )
     words = [joined(words, turn.language), _receipt(turn, opened), _wants_files(turn, opened)]
     words = [text for text in words if text]
     reason, rule, hold = _why_a_person(turn, opened, threat)

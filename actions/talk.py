@@ -135,13 +135,8 @@ def _next_steps(turn: Turn) -> tuple[Button, ...]:
 
 
 def _stage(turn: Turn, ticket: Ticket) -> str:
-    promised = [
-        p
-        for p in tickets.promises_to(turn.session, [ticket.conversation_id])
-        if p.ticket_id == ticket.id and p.kept_at is None
-    ]
-    key = "ticket.stage_by" if promised else "ticket.stage"
-    facts = {"by": min(p.due_at for p in promised)} if promised else {}
+    key = "ticket.stage_by" if ticket.next_due_at else "ticket.stage"
+    facts = {"by": ticket.next_due_at} if ticket.next_due_at else {}
     return turn.say(
         key,
         number=ticket.number,

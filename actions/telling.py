@@ -8,6 +8,7 @@ from parcels.models import Status
 from parcels.service import Whereabouts
 from parcels.telling import why
 from store import clock
+from tickets.promises.models import PromiseKind
 
 _ON_ITS_WAY = frozenset({Status.IN_TRANSIT, Status.EXPIRED})
 CHASED = "report_delay"
@@ -36,8 +37,9 @@ def chase(turn: Turn, at: Whereabouts) -> str | None:
     """What to do about a parcel that is late or stands too long, and by when a person calls."""
     if not at.needs_chasing:
         return None
-    within = turn.services.tickets.urgency.contact_within(judge(turn, CHASED).colour)
-    return turn.say("track.chase", by=clock.now() + within)
+    colour = judge(turn, CHASED).colour
+    by = turn.services.tickets.clocks.by(PromiseKind.CONTACT, CHASED, colour)
+    return turn.say("track.chase", by=by)
 
 
 def _node(turn: Turn, at: Whereabouts) -> str:

@@ -44,6 +44,7 @@ from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.notices.loop import NoticeLoop
+from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
@@ -55,6 +56,7 @@ from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.words import Pages
+from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
 from parcels import routes as parcels
@@ -79,6 +81,8 @@ from tickets.anger import Anger
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.notices import Notices
+from tickets.promises.clocks import Clocks
+from tickets.promises.policy import Policies
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
@@ -111,6 +115,7 @@ class Service:
     depot: DepotLoop | None
     webhooks: WebhookLoop
     simulator: Simulator | None
+    promises: PromiseLoop
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
@@ -139,7 +144,8 @@ def assemble(settings: Settings) -> Service:
     events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
     lifecycle = Lifecycle(events)
     rules = intake.from_file(POLICIES / "intake.yml")
-    tickets = Tickets(urgency, routing, settings.zone, lifecycle, rules)
+    clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
+    tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
@@ -212,6 +218,7 @@ def assemble(settings: Settings) -> Service:
         else None,
         webhooks=WebhookLoop(database, live, told),
         simulator=simulator,
+        promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
         else None,
@@ -277,14 +284,17 @@ def create(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         schema.migrate(service.database)
+        with service.database.write() as session:
+            service.skills.tickets.clocks.put_in_force(session)
         # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
-        service.notices.start()
+        service.promises.start()
         service.webhooks.start()
+        service.notices.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -296,8 +306,9 @@ def create(settings: Settings) -> FastAPI:
         if service.depot:
             await service.depot.stop()
         ticks.stop()
-        await service.notices.stop()
+        await service.promises.stop()
         await service.webhooks.stop()
+        await service.notices.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()

@@ -123,6 +123,8 @@ class Router:
                 )
         with self._database.write() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
+            if conversation.holder != Holder.BOT:
+                self._handoffs.heard(session, conversation, row.message_id)
             if conversation.holder == Holder.WAITING:
                 self._while_waiting(session, conversation, row)
             elif conversation.holder == Holder.BOT and wordless:

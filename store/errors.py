@@ -124,6 +124,13 @@ class AlreadyTaken(Conflict):
     code = "already_taken"
 
 
+class Contradicts(Conflict):
+    """Words that name a later time than is promised already: ``facts`` are the promise's ``kind``,
+    ``words`` and ``by``, and the words that were ``said``. Sent once it is confirmed."""
+
+    code = "contradicts"
+
+
 class NotYours(Conflict):
     """Only the agent who holds the conversation may write in it."""
 

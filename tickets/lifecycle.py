@@ -146,15 +146,17 @@ class Lifecycle:
         to: Actor | None = None,
         why: str | None = None,
         version: int | None = None,
+        told: bool = False,
     ) -> TicketEvent:
         """Give it to a team, and to one of its people; None: whoever of the team accepts it.
 
-        That the team and the person exist is the caller's to know.
+        That the team and the person exist is the caller's to know. With ``told`` the customer
+        hears of it from the caller.
         """
         state = self.admit(session, ticket, Change.ASSIGN, actor, version)
         words = _words(why)
         ticket.team, ticket.staff_id = team, to.id if to else None
-        details: dict[str, object] = {"team": team}
+        details: dict[str, object] = {"team": team} | ({"told": True} if told else {})
         if to:
             details |= {"staff": to.id, "name": to.name}
         return self._log(session, ticket, Change.ASSIGN, state, actor, words, details)

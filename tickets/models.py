@@ -1,4 +1,4 @@
-"""Tables of complaints: the ticket, what happened to it, what was promised."""
+"""Tables of complaints: the ticket, what happened to it, what belongs to it."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ class Ticket(Base):
         Index("ix_tickets_staff", "staff_id", "state", "id"),
         Index("ix_tickets_due", "next_due_at", "id", **_where(_OPEN)),
         Index("ix_tickets_team_due", "team", "next_due_at", "id", **_where(_OPEN)),
+        Index("ix_tickets_waiting_until", "waiting_until", **_where("waiting_until IS NOT NULL")),
         # One open ticket per waybill and class, whoever opens it at the same moment.
         Index(
             "uq_tickets_open",
@@ -140,6 +141,8 @@ class What(StrEnum):
     MERGED = "merged"
     SPLIT = "split"
     LINKED = "linked"
+    OVERDUE = "overdue"
+    """a promise was broken: ``details`` say which, and by when it was"""
 
 
 class ActorKind(StrEnum):
@@ -232,26 +235,6 @@ class TicketLink(Base):
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
     other_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"))
     kind: Mapped[LinkKind] = mapped_column(String(8))
-
-
-class PromiseKind(StrEnum):
-    CONTACT = "contact"
-    SOLUTION = "solution"
-
-
-class Promise(Base):
-    """A time given to a customer, with the message that gave it."""
-
-    __tablename__ = "promises"
-    __table_args__ = (Index("ix_promises_conversation_id", "conversation_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
-    ticket_id: Mapped[int | None] = mapped_column(ForeignKey("tickets.id"))
-    kind: Mapped[PromiseKind] = mapped_column(String(16))
-    due_at: Mapped[datetime]
-    made_at: Mapped[datetime]
-    kept_at: Mapped[datetime | None]
 
 
 class TicketCounter(Base):

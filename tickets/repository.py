@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import exists, or_, select, update
@@ -14,7 +14,6 @@ from conversations.models import Attachment, Author, Message
 from tickets.models import (
     IS_OPEN,
     LinkKind,
-    Promise,
     Ticket,
     TicketCounter,
     TicketEvent,
@@ -120,12 +119,6 @@ def move(session: Session, from_customer: int, to_customer: int) -> None:
     )
 
 
-def promises_to(session: Session, conversation_ids: Sequence[int]) -> Sequence[Promise]:
-    return session.scalars(
-        select(Promise).where(Promise.conversation_id.in_(conversation_ids)).order_by(Promise.id)
-    ).all()
-
-
 def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:
     return session.scalars(
         select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
@@ -168,6 +161,16 @@ def merged_into(session: Session, ticket_id: int) -> Ticket | None:
         .join(TicketLink, TicketLink.other_id == Ticket.id)
         .where(TicketLink.ticket_id == ticket_id, TicketLink.kind == LinkKind.MERGED)
     )
+
+
+def waited_out(session: Session, at: datetime, limit: int) -> Sequence[int]:
+    """Tickets that wait for somebody whose time is over, those first that waited longest."""
+    return session.scalars(
+        select(Ticket.id)
+        .where(Ticket.waiting_until <= at)
+        .order_by(Ticket.waiting_until)
+        .limit(limit)
+    ).all()
 
 
 def next_number_of(session: Session, day: date) -> int:

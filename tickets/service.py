@@ -17,9 +17,12 @@ from tickets import relations, repository
 from tickets.events import CUSTOMER, SYSTEM, Actor, Events
 from tickets.intake import Intake
 from tickets.lifecycle import Change, Lifecycle
-from tickets.models import FINISHED, LinkKind, Promise, PromiseKind, Ticket, TicketState, What
+from tickets.models import FINISHED, LinkKind, Ticket, TicketState, What
+from tickets.promises import repository as promises
+from tickets.promises.clocks import Clocks
+from tickets.promises.models import PromiseKind, PromiseState
 from tickets.routing import Routing
-from tickets.urgency import Circumstances, UrgencyRules
+from tickets.urgency import Circumstances, UrgencyRules, Verdict
 
 _NUMBER = re.compile(r"^CS(\d{6})-?(\d{4,})$")
 
@@ -54,20 +57,26 @@ class Opened:
 
 
 class Tickets:
-    """Opens tickets by the company's policies. Methods work inside the caller's transaction."""
+    """Opens tickets by the company's policies. Methods work inside the caller's transaction.
+
+    ``clocks`` hang on the events of the lifecycle: each ticket promises its times by itself.
+    """
 
     def __init__(
         self,
         urgency: UrgencyRules,
         routing: Routing,
+        clocks: Clocks,
         zone: ZoneInfo,
         lifecycle: Lifecycle | None = None,
         intake: Intake | None = None,
     ) -> None:
         self.urgency = urgency
         self.routing = routing
+        self.clocks = clocks
         self.zone = zone
         self.lifecycle = lifecycle or Lifecycle(Events())
+        self.lifecycle.events.after_event(clocks.after_event)
         self.intake = intake
 
     def open(self, session: Session, complaint: Complaint) -> Opened:
@@ -181,12 +190,6 @@ class Tickets:
         )
         session.add(ticket)
         session.flush()
-        self._promise(
-            session, ticket, PromiseKind.CONTACT, at + self.urgency.contact_within(verdict.colour)
-        )
-        solution = self.urgency.solution_within(verdict.colour)
-        if solution:
-            self._promise(session, ticket, PromiseKind.SOLUTION, at + solution)
         prefilled = self.intake.prefilled(session, ticket) if self.intake else {}
         details: dict[str, object] = {"prefilled": prefilled} if prefilled else {}
         self._log(session, ticket, What.OPENED, complaint, verdict.rule, details=details)
@@ -226,25 +229,22 @@ class Tickets:
         ticket.facts = ticket.facts | complaint.facts
         self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
         self.lifecycle.heard(session, ticket, complaint.actor)
-        self._raise(session, ticket, complaint)
+        circumstances = _circumstances(complaint, contacts=ticket.contacts)
+        self.raise_urgency(session, ticket, self.urgency.decide(circumstances))
         return self._opened(session, ticket, joined=True)
 
-    def _raise(self, session: Session, ticket: Ticket, complaint: Complaint) -> None:
-        verdict = self.urgency.decide(_circumstances(complaint, contacts=ticket.contacts))
+    def raise_urgency(
+        self, session: Session, ticket: Ticket, verdict: Verdict, **details: object
+    ) -> None:
+        """To a higher colour, never to a lower one."""
         if verdict.colour.rank >= ticket.urgency_rank:
             return
         before = ticket.urgency
         ticket.urgency, ticket.urgency_rank = verdict.colour, verdict.colour.rank
         ticket.urgency_rule = verdict.rule
-        contact_by = clock.now() + self.urgency.contact_within(verdict.colour)
-        self._promise(session, ticket, PromiseKind.CONTACT, contact_by)
+        details |= {"from": before, "to": verdict.colour}
         self.lifecycle.events.log(
-            session,
-            ticket,
-            What.URGENCY,
-            SYSTEM,
-            verdict.rule,
-            details={"from": before, "to": verdict.colour},
+            session, ticket, What.URGENCY, SYSTEM, verdict.rule, details=details
         )
 
     def _log(
@@ -255,32 +255,17 @@ class Tickets:
         events.log(session, ticket, what, by.actor, why, conversation_id=talk, **more)
 
     def _opened(self, session: Session, ticket: Ticket, *, joined: bool) -> Opened:
-        made = [
-            p
-            for p in repository.promises_to(session, [ticket.conversation_id])
-            if p.ticket_id == ticket.id
-        ]
-        due = {p.kind: p.due_at for p in made}
+        by = {
+            promise.kind: promise.by
+            for promise in promises.of_ticket(session, ticket.id)
+            if promise.state != PromiseState.WITHDRAWN
+        }
         return Opened(
             ticket,
             joined,
-            due.get(PromiseKind.CONTACT, ticket.created_at),
-            due.get(PromiseKind.SOLUTION),
+            by.get(PromiseKind.CONTACT, ticket.created_at),
+            by.get(PromiseKind.SOLUTION),
         )
-
-    def _promise(
-        self, session: Session, ticket: Ticket, kind: PromiseKind, due_at: datetime
-    ) -> None:
-        session.add(
-            Promise(
-                conversation_id=ticket.conversation_id,
-                ticket_id=ticket.id,
-                kind=kind,
-                due_at=due_at,
-                made_at=clock.now(),
-            )
-        )
-        session.flush()
 
 
 def canonical_number(typed: str) -> str | None:

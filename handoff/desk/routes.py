@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from handoff.desk import (
     api,
     incidents,
+    overdue,
     pages,
     parcels,
     sign_in,
@@ -38,6 +39,7 @@ def router(desk: Desk) -> APIRouter:
     stream.add_routes(shown, desk, templates)
     review.add_routes(shown, desk, templates)
     telegram.add_routes(shown, desk, templates)
+    overdue.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
     tickets.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)

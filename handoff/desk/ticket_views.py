@@ -14,6 +14,7 @@ from conversations.schemas import Attached
 from handoff import repository
 from handoff.desk import repository as desk_repository
 from handoff.desk.parts import may_open_one
+from handoff.packet import Promised, promised
 from handoff.staff import SignedIn
 from parcels.models import Shipment
 from parcels.repository import by_waybill
@@ -21,7 +22,8 @@ from store.errors import Forbidden, NotFound
 from tickets import repository as tickets
 from tickets.intake import Missing
 from tickets.lifecycle import Change
-from tickets.models import FINISHED, LinkKind, Promise, Ticket, TicketEvent
+from tickets.models import FINISHED, LinkKind, Ticket, TicketEvent
+from tickets.promises import repository as promises
 from tickets.relations import other_of
 from tickets.service import Tickets
 
@@ -54,7 +56,7 @@ class Opened:
     names: dict[int, str]
     files: tuple[Attached, ...]
     missing: Missing | None
-    promises: Sequence[Promise]
+    promises: Sequence[Promised]
     links: tuple[Linked, ...]
     changes: tuple[Change, ...]
     talk: str | None
@@ -103,11 +105,7 @@ def opened(session: Session, ticket: Ticket, person: SignedIn, rules: Tickets) -
         names=names,
         files=files,
         missing=rules.intake.lacks(ticket, (f.kind for f in files)) if rules.intake else None,
-        promises=[
-            promise
-            for promise in tickets.promises_to(session, [ticket.conversation_id])
-            if promise.ticket_id == ticket.id
-        ],
+        promises=promised(promises.of_ticket(session, ticket.id)),
         links=tuple(
             Linked(session.get_one(Ticket, other_of(link, ticket)), LinkKind(link.kind))
             for link in tickets.links(session, ticket.id)

@@ -18,6 +18,8 @@ PEOPLE = ("lili", "wangwei", "chen")  # the holder, a colleague, a supervisor
 # What is looked at here does not depend on the engine.
 pytestmark = pytest.mark.parametrize("address", ["sqlite"], indirect=True)
 NUMBERS = itertools.count()
+promising: dict[str, int] = {}
+"""The message that a way to the ledger is tried with."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def ways() -> list[Way]:
         Way("GET", "/desk/review", "", (403, 403, 200)),
         Way("GET", "/desk/review/{key}", "taken", (403, 403, 200)),
         Way("GET", "/desk/undelivered", "", (403, 403, 200)),
+        Way("GET", "/desk/overdue", "", (403, 403, 200)),
+        Way("POST", "/desk/overdue/{promise_id}/seen", "taken", (403, 403, 303)),
         Way("GET", "/desk/tickets", "", (200, 200, 200)),
         Way("GET", "/desk/incidents", "", (200, 200, 200)),
         Way("POST", "/desk/incidents", "", (403, 403, 303)),
@@ -91,11 +95,20 @@ def ways() -> list[Way]:
         Way("GET", "/desk/files/{file_id}", case, (200,) * 3) for case in ("waiting", "taken")
     ]
     found.append(Way("GET", "/desk/files/{file_id}", "ended", (200, 403, 200)))
+    end = page + "/promises/{promise_id}/end"
+    found += [
+        Way("POST", end, "taken", (303, 409, 409)),
+        Way("POST", end, "waiting", (409, 409, 409)),
+        Way("POST", end, "ended", (409, 409, 409)),
+    ]
     for root, done in ((page, 303), (api, 200)):
         found += [
             Way("POST", root + "/take", "waiting", (done, done, done)),
             Way("POST", root + "/take", "taken", (done, 409, 409)),
             Way("POST", root + "/take", "ended", (409, 409, 409)),
+            Way("POST", root + "/promises", "taken", (done, 409, 409)),
+            Way("POST", root + "/promises", "waiting", (409, 409, 409)),
+            Way("POST", root + "/promises", "ended", (409, 409, 409)),
             Way("POST", root + "/note", "taken", (done, done, done)),
             Way("POST", root + "/note", "ended", (done, 403, done)),
         ]
@@ -163,6 +176,10 @@ def address(world: World, way: Way) -> str:
     if "{letter_id}" in path:
         letter = world.unanswered(case_id) if "answers" in path else world.undelivered(case_id)
         path = path.replace("{letter_id}", str(letter))
+    if "{promise_id}" in path:
+        path = path.replace("{promise_id}", str(world.promise_to(case_id)))
+    if path.endswith("/promises"):
+        promising["id"] = world.agent_says(case_id, "明天下午送到您家。")
     if "{key}" in path:
         path = path.replace("{key}", world.key_of(case_id))
     return f"{path}?case={case_id}" if path == "/desk/live" else path
@@ -171,10 +188,14 @@ def address(world: World, way: Way) -> str:
 def use(browser: Browser, way: Way, path: str, csrf: str | None) -> Any:
     if way.method == "GET":
         return browser.get(path)
+    words = {"text": "您好", "change": "cancel", "why": "重复"}
+    if path.endswith("/promises"):
+        words = {"message_id": str(promising["id"])}
+    if path.endswith("/end"):
+        words = {"state": "kept"}
     if path.startswith("/api"):
         headers = {} if csrf is None else {"X-CSRF-Token": csrf}
-        return browser.client.post(path, json={"text": "您好"}, headers=headers)
-    words = {"text": "您好", "change": "cancel", "why": "重复"}
+        return browser.client.post(path, json=words, headers=headers)
     form = (FOG if "incidents" in path else words) | ({} if csrf is None else {"csrf": csrf})
     return browser.client.post(path, data=form)
 

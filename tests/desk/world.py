@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -52,13 +53,14 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import file_store
+from tests.rooms import build_clocks, file_store
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
 from tickets.notices import Notices
+from tickets.promises.clocks import About
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
@@ -173,6 +175,26 @@ class World:
             release(row, retry_at=None, error="OperationalError")
             return row.id
 
+    def agent_says(self, case_id: int, text: str) -> int:
+        """Words of an agent in the conversation of a case; the message's id."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, self.case(case_id).conversation_id)
+            message = conversations.post(
+                session, conversation, Outbound(new_key(), text), Author.AGENT, 1
+            )
+            assert message is not None
+            return message.id
+
+    def promise_to(self, case_id: int) -> int:
+        """An open promise to the customer of a case."""
+        with self.database.write() as session:
+            case = session.get_one(Case, case_id)
+            about = About(case.conversation_id, Urgency(case.urgency))
+            by = clock.now() + timedelta(hours=1)
+            return self.tickets.clocks.say(
+                session, about, "一小时内答复", by, message_id=None, staff_id=1
+            ).id
+
     def parcel(self, number: str = "SF1234567890123", **facts: Any) -> str:
         """A parcel of somebody's; its number."""
         person = {
@@ -232,13 +254,14 @@ def build(database: Database) -> World:
     """Everything on ``database``, which must have its schema and the three people."""
     texts, urgency, routing = policies()
     live = Live(database)
+    clocks = build_clocks()
     can = {
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
     rules = intake.from_file(ROOT / "policies" / "intake.yml")
-    tickets = Tickets(urgency, routing, ZONE, lifecycle, rules)
+    tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),

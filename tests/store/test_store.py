@@ -23,7 +23,9 @@ import parcels.notice_models
 import parcels.path_models
 import parcels.point_models
 import parcels.road_models
+import store.policy_versions
 import tickets.models
+import tickets.promises.models
 from conversations.models import Inbox
 from store import clock, schema
 from store.base import Base
@@ -39,11 +41,13 @@ TABLES = (
     parcels.change_models,
     parcels.invoice_models,
     parcels.models,
+    store.policy_versions,
     parcels.road_models,
     parcels.path_models,
     parcels.point_models,
     parcels.notice_models,
     tickets.models,
+    tickets.promises.models,
 )
 LEASE = timedelta(seconds=30)
 

@@ -30,7 +30,9 @@ RULES = intake.from_file(rooms.POLICIES / "intake.yml")
 
 def opened(database: Database, key: str = "in:1", by: str = "visitor", **more: object) -> Ticket:
     built = rooms.build(database).tickets
-    tickets = Tickets(built.urgency, built.routing, built.zone, built.lifecycle, RULES)
+    tickets = Tickets(
+        built.urgency, built.routing, built.clocks, built.zone, built.lifecycle, RULES
+    )
     with database.write() as session:
         talk = rooms.said(session, "碎了", by=by)
         facts: dict[str, object] = {

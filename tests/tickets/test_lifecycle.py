@@ -284,7 +284,7 @@ def test_hooks_are_called_in_the_transaction_after_each_event(
         lambda _, ticket, event: heard.append((ticket.number, event.what, ticket.state))
     )
     built = rooms.build(database).tickets
-    tickets = Tickets(built.urgency, built.routing, built.zone, Lifecycle(events))
+    tickets = Tickets(built.urgency, built.routing, built.clocks, built.zone, Lifecycle(events))
     ticket = opened(session, tickets)
     tickets.lifecycle.change(session, ticket, Change.ACCEPT, LI)
     assert heard == [

@@ -74,7 +74,7 @@ class Place:
         hooks = Webhooks({name: s.events for name, s in systems.items()}, self.live)
         built = rooms.build(database).tickets
         life = Lifecycle(Events(hooks.queue))
-        self.tickets = Tickets(built.urgency, built.routing, built.zone, life)
+        self.tickets = Tickets(built.urgency, built.routing, built.clocks, built.zone, life)
         self.loop = WebhookLoop(database, self.live, accounts)
 
     def happen(self) -> None:
