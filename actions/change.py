@@ -24,6 +24,7 @@ from parcels.change_models import OrderKind
 from parcels.lookup import canonical
 
 INVOICE = "ask_invoice"
+NEED_NO_DEPOT = frozenset({INVOICE, "manage_notifications"})
 AT_ONCE = frozenset({"ask_human", THREAT})
 """Whoever says this means it, whatever else the message holds."""
 LETS_GO = frozenset({"deny", "goodbye"})
@@ -91,7 +92,7 @@ class ValidateChangeForm(Skill):
         problem = problem_beside(turn)
         if problem:
             return closing(open_ticket(turn, problem))
-        if not turn.services.orders_go_out and intent != INVOICE:
+        if not turn.services.orders_go_out and intent not in NEED_NO_DEPOT:
             return closing(pass_on(turn, intent))
         number = turn.number or (before.waybill_no if before else None)
         draft = Draft(intent=intent, said=turn.text, waybill_no=number)

@@ -29,7 +29,7 @@ class TrackParcel(Skill):
     interrupts = True
 
     def handle(self, turn: Turn) -> Reply:
-        slot = turn.slot("waybill_no")
+        slot = turn.told[0] if len(turn.told) == 1 else turn.slot("waybill_no")
         numbers = turn.all_given("waybill_no") or ([slot] if slot else _mine(turn))
         if not numbers:
             return Reply((turn.say("track.which"),), events=remember(pending="track_parcel"))

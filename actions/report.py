@@ -14,10 +14,12 @@ from actions.matters import CHANGES, change_beside
 from actions.parcel import propose
 from actions.telling import describe
 from actions.turn import Reply, Turn, joined, remember
+from conversations import attachments
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
 from parcels.service import whereabouts
+from tickets import evidence
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
@@ -187,10 +189,11 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
             facts={fact.slot: fact.value for fact in turn.learned()},
         ),
     )
+    evidence.gather(turn.session, turn.services.tickets.lifecycle, turn.conversation.id)
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE:
         words.append(describe(turn, whereabouts(turn.session, shipment)))
-    words = [joined(words, turn.language), _receipt(turn, opened)]
+    words = [joined(words, turn.language), _receipt(turn, opened), _wants_files(turn, opened)]
     words = [text for text in words if text]
     reason, rule, hold = _why_a_person(turn, opened, threat)
     waiting = hand_over(
@@ -268,6 +271,17 @@ def _receipt(turn: Turn, opened: Opened) -> str:
         colour=turn.say(f"words.urgency.{ticket.urgency}"),
         by=opened.contact_by,
     )
+
+
+def _wants_files(turn: Turn, opened: Opened) -> str:
+    """The photos still missing, and a link where his channel carries none; once a ticket."""
+    ticket, services = opened.ticket, turn.services
+    files = attachments.by_id(turn.session, tickets.file_ids(turn.session, ticket.id))
+    if opened.joined or not services.intake.lacks(ticket, (f.kind for f in files)).evidence:
+        return ""
+    if services.handoffs.capabilities(turn.session, turn.conversation).images:
+        return turn.say("report.photos")
+    return turn.say("report.photos_by_link", link=services.upload(ticket.number))
 
 
 def _verdict(turn: Turn, kind: str, number: str | None) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from conversations.texts import Texts
@@ -9,6 +10,7 @@ from handoff.service import Handoffs
 from parcels.change_rules import ChangeRules
 from parcels.goods import Goods
 from parcels.invoices import InvoicePolicy
+from parcels.notice_rules import NoticeRules
 from parcels.points import PointsPolicy
 from parcels.sending import Sending
 from parcels.tariffs import Tariffs
@@ -31,6 +33,8 @@ class Services:
     handoffs: Handoffs
     anger: Anger
     intake: Intake
+    upload: Callable[[str], str]
+    """The link by which the customer of a ticket sends files, by its number."""
     goods: Goods
     changes: ChangeRules
     timeline: Timeline
@@ -38,6 +42,7 @@ class Services:
     sending: Sending
     points: PointsPolicy
     invoices: InvoicePolicy
+    notices: NoticeRules
     orders_go_out: bool
     """Whether there is a depot to send orders to; without one, people make every change."""
     problems: tuple[str, ...]

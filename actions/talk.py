@@ -6,7 +6,7 @@ from rasa_sdk.events import FollowupAction
 
 from actions import questions
 from actions.base import Skill
-from actions.change import INVOICE, pass_on
+from actions.change import NEED_NO_DEPOT, pass_on
 from actions.handing import offers_person
 from actions.matters import CHANGES
 from actions.parcel import PROOF, prove, track
@@ -96,7 +96,7 @@ class Inform(Skill):
         if number is not None:
             return track(turn, *(turn.all_given("waybill_no") or [number]))
         if turn.intent == "affirm" and pending in CHANGES:
-            if turn.services.orders_go_out or pending == INVOICE:
+            if turn.services.orders_go_out or pending in NEED_NO_DEPOT:
                 return Reply(events=(FollowupAction(CHANGE_FORM),))
             return pass_on(turn, pending)
         if turn.intent in {"affirm", "deny"}:

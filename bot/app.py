@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import django_htmx
@@ -21,7 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actions import runtime
-from bot import actions_route, contract
+from bot import actions_route, contract, evidence, webhooks
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -42,17 +43,20 @@ from bot.depot import SIMULATOR, callback
 from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.notices.loop import NoticeLoop
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
+from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
 from handoff.desk.parcel_rules import ParcelRules
+from handoff.desk.words import Pages
 from handoff.service import Handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
@@ -70,13 +74,20 @@ from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
 from store.live import Live
 from tickets import intake
+from tickets import routes as ticket_routes
 from tickets.anger import Anger
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
+from tickets.notices import Notices
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules
+from tickets.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 POLICIES = ROOT / "policies"
+EVIDENCE = timedelta(days=7)
+"""How long a link to send photos is good."""
 THREADS = 32
 """At work in the service at once: as many as its inbox answers side by side."""
 MAX_BODY = 1 << 20
@@ -96,7 +107,9 @@ class Service:
     outbox: OutboxLoop
     files: Files
     fetching: FetchLoop
+    notices: NoticeLoop
     depot: DepotLoop | None
+    webhooks: WebhookLoop
     simulator: Simulator | None
     paths: PathLoop | None
     statuses: Statuses
@@ -109,6 +122,11 @@ def derived(settings: Settings, purpose: str) -> str:
     return hmac.new(settings.secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
+def evidence_links(settings: Settings) -> Links:
+    """Where customers put photos that their channel does not carry."""
+    return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
+
+
 def assemble(settings: Settings) -> Service:
     """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
     database = Database(settings.database)
@@ -116,9 +134,14 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    tickets = Tickets(urgency, routing, settings.zone)
+    systems, told = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
+    wanted = {name: system.events for name, system in systems.items()}
+    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
+    lifecycle = Lifecycle(events)
+    rules = intake.from_file(POLICIES / "intake.yml")
+    tickets = Tickets(urgency, routing, settings.zone, lifecycle, rules)
     channels = Channels()
-    handoffs = Handoffs(texts, urgency, routing, channels.capabilities, live)
+    handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
@@ -169,6 +192,8 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    telling = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -181,9 +206,11 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
+        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
+        webhooks=WebhookLoop(database, live, told),
         simulator=simulator,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
@@ -197,7 +224,8 @@ def assemble(settings: Settings) -> Service:
             tickets=tickets,
             handoffs=handoffs,
             anger=Anger.from_file(POLICIES / "anger.yml"),
-            intake=intake.from_file(POLICIES / "intake.yml"),
+            intake=rules,
+            upload=lambda number: evidence_links(settings).to(f"{evidence.PREFIX}{number}"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
             timeline=Timeline(settings.public_url),
@@ -207,6 +235,7 @@ def assemble(settings: Settings) -> Service:
             sending=Sending.from_file(POLICIES / "sending.yml"),
             points=policies.load(POLICIES / "points.yml", PointsPolicy),
             invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
+            notices=telling,
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
@@ -254,6 +283,8 @@ def create(settings: Settings) -> FastAPI:
         service.inbox.start()
         service.outbox.start()
         service.fetching.start()
+        service.notices.start()
+        service.webhooks.start()
         ticks.start()
         if service.depot:
             service.depot.start()
@@ -265,6 +296,8 @@ def create(settings: Settings) -> FastAPI:
         if service.depot:
             await service.depot.stop()
         ticks.stop()
+        await service.notices.stop()
+        await service.webhooks.stop()
         await service.fetching.stop()
         await service.inbox.stop()
         await service.outbox.stop()
@@ -284,10 +317,26 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.skills.goods))
+    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
+    app.include_router(
+        ticket_routes.router(
+            service.database, service.live, service.skills.tickets, service.skills.problems
+        )
+    )
+    app.include_router(
+        evidence.router(
+            service.database,
+            service.live,
+            service.files,
+            service.skills.tickets.lifecycle,
+            evidence_links(service.settings),
+            Pages(service.texts),
+        )
+    )
     app.include_router(
         sources.router(
             service.database,
+            service.live,
             service.settings.sources,
             service.statuses,
             service.settings.zone,
@@ -305,6 +354,8 @@ def _routes(app: FastAPI, service: Service) -> None:
             desk.Desk(
                 database=service.database,
                 handoffs=service.skills.handoffs,
+                tickets=service.skills.tickets,
+                problems=service.skills.problems,
                 texts=service.texts,
                 live=service.live,
                 files=service.files,
@@ -383,5 +434,9 @@ class _NotTooLong:
     def _most(self, path: str) -> int:
         if path in parcels.PATHS:
             return parcels.MAX_BODY
-        form = path == uploads.PATH or desk.TAKES_FILES.fullmatch(path)
+        form = (
+            path == uploads.PATH
+            or path.startswith(evidence.PREFIX)
+            or desk.TAKES_FILES.fullmatch(path)
+        )
         return MAX_BODY + (self._files if form else 0)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bot import cli_parcels
+from bot import cli_parcels, cli_tickets
 from bot import settings as configuration
 from bot.cli_parts import database_in_use, parser_for
 from bot.settings import ROOT
@@ -266,6 +266,7 @@ _COMMANDS: dict[str, Command] = {
     "migrate": _migrate,
     "seed": _seed,
     **cli_parcels.COMMANDS,
+    **cli_tickets.COMMANDS,
     "user": _user,
     "corpus": _corpus,
     "rasa": _rasa,

@@ -21,6 +21,7 @@ from bot.nlu.numbers import find_numbers
 from bot.rasa import Answer, Rasa
 from conversations import repository as record
 from conversations import service as conversations
+from conversations.attachments import WITH_FILES
 from conversations.models import Author, Conversation, Holder, Inbox, Kind, Message
 from conversations.schemas import Outbound
 from conversations.texts import Texts
@@ -35,6 +36,7 @@ from store.claims import release, waits_behind
 from store.engine import Database
 from store.errors import BotUnavailable
 from store.live import Live
+from tickets import evidence
 from tickets.service import Tickets
 from tickets.urgency import Circumstances
 
@@ -237,6 +239,8 @@ class Router:
     def _handled(self, session: Session, row: Inbox) -> None:
         current = session.get_one(Inbox, row.id)
         current.handled_at = clock.now()
+        if session.get_one(Message, row.message_id).kind in WITH_FILES:
+            evidence.gather(session, self._tickets.lifecycle, row.conversation_id)
         release(current, retry_at=None)
         topics = ["outbox", f"conversation:{row.conversation_id}"]
         if waits_behind(session, current):

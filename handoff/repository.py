@@ -22,6 +22,16 @@ def staff_names(session: Session) -> dict[int, str]:
     return {row.id: row.name for row in session.execute(select(Staff.id, Staff.name))}
 
 
+def everybody(session: Session) -> Sequence[Staff]:
+    """All who work at the desk, by team and name."""
+    return session.scalars(select(Staff).order_by(Staff.team, Staff.name)).all()
+
+
+def move_cases(session: Session, from_ticket: int, to_ticket: int) -> None:
+    """A ticket went on in another: so do the conversations people have about it."""
+    session.execute(update(Case).where(Case.ticket_id == from_ticket).values(ticket_id=to_ticket))
+
+
 def demo_staff(session: Session) -> Sequence[Staff]:
     return session.scalars(select(Staff).where(Staff.demo).order_by(Staff.id)).all()
 

@@ -23,10 +23,10 @@ from handoff.staff import SignedIn
 from store import clock
 from store.errors import AlreadyTaken, CannotCarry, Conflict, NotFound, NotYours
 from store.live import Live
-from tickets import repository as tickets
+from tickets import repository as ticket_records
+from tickets.lifecycle import Change
 from tickets.models import Promise, PromiseKind, Ticket
-from tickets.routing import Routing
-from tickets.urgency import UrgencyRules
+from tickets.service import Tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Handoffs:
     def __init__(
         self,
         texts: Texts,
-        urgency: UrgencyRules,
-        routing: Routing,
+        tickets: Tickets,
         capabilities: Callable[[str], Capabilities],
         live: Live,
     ) -> None:
         self._texts = texts
-        self._urgency = urgency
-        self._routing = routing
+        self._tickets = tickets
+        self._urgency = tickets.urgency
+        self._routing = tickets.routing
         self._capabilities = capabilities
         self._live = live
 
@@ -79,7 +79,7 @@ class Handoffs:
         verdict = request.verdict
         due = [
             p.due_at
-            for p in tickets.promises_to(session, [conversation.id])
+            for p in ticket_records.promises_to(session, [conversation.id])
             if p.kind == PromiseKind.CONTACT and p.kept_at is None
         ]
         contact_by = min([at + self._urgency.contact_within(verdict.colour), *due])
@@ -155,7 +155,7 @@ class Handoffs:
             return
         if case.ticket_id is not None:
             ticket = session.get_one(Ticket, case.ticket_id)
-            ticket.waybill_no = ticket.waybill_no or waybill_no
+            case.ticket_id = self._tickets.learn_waybill(session, ticket, waybill_no).id
         case.packet = packet_changes.with_parcel(session, case.packet, waybill_no, told)
         self._wake(session, conversation)
 
@@ -174,8 +174,20 @@ class Handoffs:
         conversation.staff_id = person.id
         self._event(session, conversation, "taken", person.id)
         self._say(session, conversation, f"case:{case.id}:joined", "handoff.joined", person.name)
+        self._accept(session, case, person)
         self._wake(session, conversation)
         return case
+
+    def _accept(self, session: Session, case: Case, person: SignedIn) -> None:
+        """Who takes the case takes its ticket on, unless somebody else has it; the customer has
+        just been told."""
+        ticket = session.get(Ticket, case.ticket_id) if case.ticket_id else None
+        if ticket is None:
+            return
+        ticket_records.hold(session, ticket)
+        life, actor = self._tickets.lifecycle, person.actor
+        if Change.ACCEPT in life.allowed(ticket, actor):
+            life.change(session, ticket, Change.ACCEPT, actor, told=True)
 
     def reply(
         self,
@@ -201,7 +213,7 @@ class Handoffs:
         at = clock.now()
         if case.first_reply_at is None:
             case.first_reply_at = at
-            for promise in tickets.promises_to(session, [conversation.id]):
+            for promise in ticket_records.promises_to(session, [conversation.id]):
                 if promise.kind == PromiseKind.CONTACT and promise.kept_at is None:
                     promise.kept_at = at
         self._wake(session, conversation)

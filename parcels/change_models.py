@@ -1,4 +1,4 @@
-"""Tables of changes: tries to prove who one is, orders to the depot, wishes about notices."""
+"""Tables of changes: tries to prove who one is, orders to the depot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Numeric, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
@@ -91,16 +91,3 @@ class DepotOrder(Due, Base):
     receipt: Mapped[str | None] = mapped_column(String(64))
     placed_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
-
-
-class NoticeWish(Base):
-    """Whether a customer wants messages about a parcel (``waybill_no`` empty: about all of his)."""
-
-    __tablename__ = "notice_wishes"
-    __table_args__ = (UniqueConstraint("customer_id", "waybill_no"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
-    waybill_no: Mapped[str] = mapped_column(String(40))
-    wanted: Mapped[bool]
-    at: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""Every query on tries of identity, orders to the depot and wishes about notices."""
+"""Every query on tries of identity and orders to the depot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from parcels.change_models import (
     DepotOrder,
     IdentityTry,
-    NoticeWish,
     OrderKind,
     OrderState,
 )
@@ -145,12 +144,4 @@ def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrd
             and order.about not in gone
         ),
         None,
-    )
-
-
-def notice_wish(session: Session, customer_id: int, waybill_no: str) -> NoticeWish | None:
-    return session.scalar(
-        select(NoticeWish).where(
-            NoticeWish.customer_id == customer_id, NoticeWish.waybill_no == waybill_no
-        )
     )

@@ -11,11 +11,6 @@ itself: the same JSON with the order's ``id``, signed the same way, to ``/depot/
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-from collections.abc import Mapping
-from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -24,11 +19,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from parcels.change_models import DepotOrder
 from parcels.schemas import Text
-from store import clock
-from store.errors import CourierError, Forbidden
+from store.errors import CourierError
+from store.signing import signed
 
 SECONDS = 10.0
-_TOLERANCE = timedelta(minutes=5)
 
 
 class Result(StrEnum):
@@ -87,7 +81,7 @@ class Depot:
                 self._url,
                 content=body,
                 headers={"content-type": "application/json"}
-                | sign(self._key, order.public_id, body),
+                | signed(self._key, order.public_id, body),
             )
         except httpx.HTTPError as error:
             raise NoAnswer(type(error).__name__) from error
@@ -114,30 +108,3 @@ def outgoing(order: DepotOrder) -> OrderOut:
         price=f"{order.price:.2f}",
         placed_at=order.placed_at.isoformat(),
     )
-
-
-def sign(key: bytes, message_id: str, body: bytes) -> dict[str, str]:
-    """The headers that prove that ``body`` is ours, written now."""
-    at = str(int(clock.now().timestamp()))
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": at,
-        "webhook-signature": f"v1,{_signature(key, message_id, at, body)}",
-    }
-
-
-def verify(key: bytes, headers: Mapping[str, str], body: bytes) -> str:
-    """The id of a message that was signed with ``key`` within five minutes; Forbidden else."""
-    message_id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    wanted = _signature(key, message_id, at, body)
-    given = headers.get("webhook-signature", "").split()
-    if not any(hmac.compare_digest(f"v1,{wanted}".encode(), each.encode()) for each in given):
-        raise Forbidden("signature")
-    if not at.isdecimal() or abs(clock.now().timestamp() - int(at)) > _TOLERANCE.total_seconds():
-        raise Forbidden("timestamp")
-    return message_id
-
-
-def _signature(key: bytes, message_id: str, at: str, body: bytes) -> str:
-    signed = f"{message_id}.{at}.".encode() + body
-    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from parcels import repository, road_repository
+from parcels import notices, repository, road_repository
 from parcels.models import Shipment, Status
 from parcels.road_models import Incident, IncidentKind, Scope
 from store import clock
@@ -32,7 +32,8 @@ class Report:
 
 
 def enter(session: Session, key: str, given: Report, staff_id: int) -> Incident:
-    """A new incident, or the one of this ``key`` if it was entered before."""
+    """A new incident, told to whoever follows a parcel that it holds up; or the one of this ``key``
+    if it was entered before."""
     known = road_repository.incident_by_key(session, key)
     if known is not None:
         return known
@@ -44,6 +45,16 @@ def enter(session: Session, key: str, given: Report, staff_id: int) -> Incident:
     incident = Incident(**asdict(given) | {"to_place": to_place}, key=key, created_by=staff_id)
     session.add(incident)
     session.flush()
+    words = {"zh": incident.words_zh, "en": incident.words_en}
+    told = notices.Incident(
+        id=incident.id,
+        affected=road_repository.held_up(incident, _ARRIVED),
+        reason=incident.kind,
+        place=incident.place,
+        until=incident.expected_until,
+        words={language: said for language, said in words.items() if said},
+    )
+    notices.tell_of_incident(session, told)
     return incident
 
 

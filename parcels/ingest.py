@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from parcels import history, path_repository, repository
+from parcels import history, notices, path_repository, repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn
@@ -172,6 +172,7 @@ def _store(
         new = repository.add_scans(session, rows)
         repository.follow_scans(session, touched)
     path_repository.queue(session, touched)
+    notices.after_scans(session, source, {scan.event_id: scan.waybill_no for scan in given})
     return new
 
 

@@ -168,6 +168,8 @@ class Scope(StrEnum):
 
     PARCELS_WRITE = "parcels:write"
     SCANS_WRITE = "scans:write"
+    TICKETS_READ = "tickets:read"
+    TICKETS_WRITE = "tickets:write"
 
 
 class ApiKey(Base):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from conversations.texts import Texts
 from parcels import change_repository, repository
-from parcels.change_models import DepotOrder, NoticeWish, OrderKind, OrderState
+from parcels.change_models import DepotOrder, OrderKind, OrderState
 from parcels.depot import Receipt, Result
 from parcels.models import Shipment
 from store import clock, ids
@@ -129,14 +129,3 @@ def _window(texts: Texts, language: str, details: dict[str, Any]) -> str:
         return ""
     begin, end = (datetime.fromisoformat(details[name]) for name in ("from", "to"))
     return texts.window(begin, end, language)
-
-
-def wish_notices(session: Session, customer_id: int, waybill_no: str | None, wanted: bool) -> None:
-    """Keep whether a customer wants messages, about one parcel or (None) about all of his."""
-    number = waybill_no or ""
-    wish = change_repository.notice_wish(session, customer_id, number)
-    if wish is None:
-        wish = NoticeWish(customer_id=customer_id, waybill_no=number)
-        session.add(wish)
-    wish.wanted, wish.at = wanted, clock.now()
-    session.flush()

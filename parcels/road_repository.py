@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Integer, cast, extract, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    cast,
+    extract,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from parcels.models import Scan, Shipment, Status
 from parcels.repository import ROAD
-from parcels.road_models import Ends, Incident, LegHours
+from parcels.road_models import Ends, Incident, LegHours, Scope
 from store import bulk
 
 NODES = (
@@ -136,6 +147,26 @@ def ended_incidents(session: Session, limit: int) -> Sequence[Incident]:
         .order_by(Incident.id.desc())
         .limit(limit)
     ).all()
+
+
+def held_up(incident: Incident, arrived: Collection[Status]) -> Select[int]:
+    """The ids of the shipments that it explains: what ``incidents.for_shipment`` says of one."""
+
+    def newest(column: InstrumentedAttribute[str | None]) -> Any:
+        placed = select(column).where(Scan.shipment_id == Shipment.id, Scan.place.is_not(None))
+        by_road = (step.desc() for step in ROAD)
+        return placed.order_by(*by_road).limit(1).correlate(Shipment).scalar_subquery()
+
+    def lies_in(place: ColumnElement[str | None], named: str | None) -> ColumnElement[bool]:
+        return func.lower(place).contains((named or "").lower(), autoescape=True)
+
+    here = func.coalesce(newest(Scan.place), Shipment.origin)
+    then = func.coalesce(newest(Scan.next_place), Shipment.destination)
+    on_route = and_(lies_in(here, incident.place), lies_in(then, incident.to_place))
+    there = or_(lies_in(here, incident.place), lies_in(then, incident.place))
+    return select(Shipment.id).where(
+        Shipment.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there
+    )
 
 
 def incident_by_key(session: Session, key: str) -> Incident | None:

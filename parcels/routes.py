@@ -18,6 +18,7 @@ from parcels.goods import Goods
 from parcels.models import Scope
 from parcels.schemas import ParcelIn, ScanEvent
 from store.engine import Database
+from store.live import Live
 
 PREFIX = "/api"
 PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
@@ -49,7 +50,7 @@ class RefusedOut(BaseModel):
     faults: list[ingest.Fault] = []
 
 
-def router(database: Database, goods: Goods) -> APIRouter:
+def router(database: Database, live: Live, goods: Goods) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["ingestion"])
     turn = asyncio.Semaphore(AT_ONCE)
     answers: dict[int | str, dict[str, Any]] = {
@@ -79,7 +80,10 @@ def router(database: Database, goods: Goods) -> APIRouter:
         body = await read_body(request, MAX_BODY)
 
         def store() -> ingest.Stored:
-            return ingest.take_scans(database, _rows(_SCANS, ScanEvent, body))
+            stored = ingest.take_scans(database, _rows(_SCANS, ScanEvent, body))
+            with database.write() as session:
+                live.after_commit(session, "notices")
+            return stored
 
         async with turn:
             return _told(await asyncio.to_thread(store))

@@ -130,6 +130,18 @@ class NotYours(Conflict):
     code = "not_yours"
 
 
+class Outdated(Conflict):
+    """Somebody changed the ticket after the writer saw it; ``facts['number']`` names it."""
+
+    code = "outdated"
+
+
+class OutOfOrder(Conflict):
+    """A change that the ticket's state does not allow; ``facts['number']`` names it."""
+
+    code = "out_of_order"
+
+
 class UnknownSite(NotFound):
     """No website has this key of the widget."""
 

@@ -26,7 +26,10 @@ from parcels.tariffs import Tariffs
 from store import policies
 from store.engine import Database
 from store.live import Live
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
+from tickets.notices import Notices
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
@@ -47,16 +50,15 @@ def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
+    live = Live(database)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    tickets = Tickets(urgency, routing, SHANGHAI, lifecycle)
     return Rooms(
         database=database,
         texts=texts,
-        tickets=Tickets(urgency, routing, SHANGHAI),
+        tickets=tickets,
         handoffs=Handoffs(
-            texts,
-            urgency,
-            routing,
-            lambda _: Capabilities(buttons=True, reply_quota=5),
-            Live(database),
+            texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
         ),
     )
 

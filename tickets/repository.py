@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from tickets.models import FINISHED, Promise, Ticket, TicketCounter, TicketEvent
+from conversations.models import Attachment, Author, Message
+from tickets.models import (
+    IS_OPEN,
+    LinkKind,
+    Promise,
+    Ticket,
+    TicketCounter,
+    TicketEvent,
+    TicketFile,
+    TicketLink,
+)
 
 
 def by_number(session: Session, number: str) -> Ticket | None:
@@ -21,6 +31,15 @@ def by_idempotency_key(session: Session, key: str) -> Ticket | None:
     return session.scalar(select(Ticket).where(Ticket.idempotency_key == key))
 
 
+def hold(session: Session, ticket: Ticket) -> None:
+    """Read it afresh and keep others from changing it until this transaction ends."""
+    session.refresh(ticket, with_for_update=True)
+
+
+def event_by_key(session: Session, key: str) -> TicketEvent | None:
+    return session.scalar(select(TicketEvent).where(TicketEvent.key == key))
+
+
 def open_like(
     session: Session, kind: str, *, waybill_no: str | None, conversation_id: int
 ) -> Ticket | None:
@@ -28,13 +47,10 @@ def open_like(
     same = (
         Ticket.waybill_no == waybill_no
         if waybill_no
-        else or_(Ticket.waybill_no.is_(None)) & (Ticket.conversation_id == conversation_id)
+        else Ticket.waybill_no.is_(None) & (Ticket.conversation_id == conversation_id)
     )
     return session.scalar(
-        select(Ticket)
-        .where(same, Ticket.kind == kind, Ticket.state.not_in(FINISHED))
-        .order_by(Ticket.id.desc())
-        .limit(1)
+        select(Ticket).where(same, Ticket.kind == kind, IS_OPEN).order_by(Ticket.id.desc()).limit(1)
     )
 
 
@@ -58,10 +74,33 @@ def open_of_conversation(session: Session, conversation_id: int) -> Ticket | Non
     """The newest unfinished ticket that was opened in this conversation."""
     return session.scalar(
         select(Ticket)
-        .where(Ticket.conversation_id == conversation_id, Ticket.state.not_in(FINISHED))
+        .where(Ticket.conversation_id == conversation_id, IS_OPEN)
         .order_by(Ticket.id.desc())
         .limit(1)
     )
+
+
+def open_about(session: Session, conversation_id: int) -> Ticket | None:
+    """The unfinished ticket that was opened or joined in this conversation: one that waits for the
+    customer before others, else the newest."""
+    joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
+    return session.scalar(
+        select(Ticket).where(Ticket.id.in_(joined), IS_OPEN).order_by(Ticket.id.desc()).limit(1)
+    )
+
+
+def loose_files(session: Session, conversation_id: int) -> Sequence[int]:
+    """The customer's files of a conversation that are evidence of no ticket yet."""
+    return session.scalars(
+        select(Attachment.id)
+        .join(Message, Message.id == Attachment.message_id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.author == Author.CUSTOMER,
+            ~exists().where(TicketFile.attachment_id == Attachment.id),
+        )
+        .order_by(Attachment.id)
+    ).all()
 
 
 def of_customer(session: Session, customer_id: int, limit: int = 20) -> Sequence[Ticket]:
@@ -91,6 +130,44 @@ def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:
     return session.scalars(
         select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
     ).all()
+
+
+def links(session: Session, ticket_id: int) -> Sequence[TicketLink]:
+    """Both ways, oldest first."""
+    return session.scalars(
+        select(TicketLink)
+        .where(or_(TicketLink.ticket_id == ticket_id, TicketLink.other_id == ticket_id))
+        .order_by(TicketLink.id)
+    ).all()
+
+
+def file_ids(session: Session, ticket_id: int) -> Sequence[int]:
+    """The attachments that are evidence of a ticket, in the order they came."""
+    return session.scalars(
+        select(TicketFile.attachment_id)
+        .where(TicketFile.ticket_id == ticket_id)
+        .order_by(TicketFile.attachment_id)
+    ).all()
+
+
+def of_file(session: Session, attachment_id: int) -> Ticket | None:
+    """The newest ticket that a file is evidence of."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketFile, TicketFile.ticket_id == Ticket.id)
+        .where(TicketFile.attachment_id == attachment_id)
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
+
+
+def merged_into(session: Session, ticket_id: int) -> Ticket | None:
+    """The ticket that a merged one went on in."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketLink, TicketLink.other_id == Ticket.id)
+        .where(TicketLink.ticket_id == ticket_id, TicketLink.kind == LinkKind.MERGED)
+    )
 
 
 def next_number_of(session: Session, day: date) -> int:

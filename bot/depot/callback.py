@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from bot.depot.answers import Answers
 from parcels import change_repository
 from parcels.bodies import read_body
-from parcels.depot import LaterReceipt, Result, verify
+from parcels.depot import LaterReceipt, Result
 from store.engine import Database
 from store.errors import Conflict, Invalid, NotFound
+from store.signing import checked
 
 log = logging.getLogger(__name__)
 PATH = "/depot/receipts"
@@ -26,13 +27,13 @@ def router(database: Database, answers: Answers, key: bytes | None) -> APIRouter
 
     @routes.post(PATH, status_code=204, include_in_schema=False)
     async def receipt(request: Request) -> Response:
-        """204 once the answer stands, however often it comes. Forbidden without our key's
+        """204 once the answer stands, however often it comes. BadSignature without our key's
         signature of the last minutes, Invalid for no receipt, NotFound for no order of ours,
         Conflict for another answer than the one that stands."""
         if key is None:
             raise NotFound("there is no depot")
         body = await read_body(request, MAX_BODY)
-        verify(key, request.headers, body)
+        checked(key, request.headers, body)
         try:
             given = LaterReceipt.model_validate_json(body)
         except ValidationError as error:

@@ -101,6 +101,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                 words_en=words_en.strip(),
             )
             incidents.enter(session, key, given, person.id)
+            desk.live.after_commit(session, "notices")
             return changed(request, session, person, "entered")
 
     @router.post(HERE + "/{incident_id}/until")

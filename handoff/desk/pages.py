@@ -19,6 +19,8 @@ from handoff.desk.words import Pages, language_of
 from handoff.staff import SignedIn
 from store import ids
 from store.errors import NotFound
+from tickets import repository as tickets
+from tickets.models import FINISHED
 
 OUTCOMES = (
     "solved", "explained", "redelivery", "compensated", "ticket_continues", "no_response",
@@ -142,6 +144,9 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             if found is None:
                 raise NotFound(f"file {file_id}")
             row, message, _ = found
+            ticket = tickets.of_file(session, file_id)
+            if ticket is not None and ticket.state not in FINISHED:
+                return download.answer(desk.files, row)  # evidence: open to everybody at the desk
             if not person.is_supervisor:
                 cases = desk_repository.cases_of(session, message.conversation_id)
                 may_open_one(person, cases)

@@ -20,6 +20,7 @@ from handoff.staff import SignedIn
 from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
+from tickets.service import Tickets
 
 COOKIE = "desk_session"
 LANGUAGE_COOKIE = "desk_lang"
@@ -28,11 +29,13 @@ CSRF_HEADER = "x-csrf-token"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The rooms the desk works with. ``secure_cookies``: send cookies over HTTPS only;
-    ``telegram``: cases are topics in groups there, too."""
+    """The rooms the desk works with. ``problems``: the classes of tickets; ``secure_cookies``:
+    send cookies over HTTPS only; ``telegram``: cases are topics in groups there, too."""
 
     database: Database
     handoffs: Handoffs
+    tickets: Tickets
+    problems: tuple[str, ...]
     texts: Texts
     live: Live
     files: Files

@@ -12,6 +12,7 @@ from handoff.desk import (
     sign_in,
     stream,
     telegram,
+    tickets,
     undelivered,
 )
 from handoff.desk.edge import api_route_class, route_class
@@ -38,6 +39,7 @@ def router(desk: Desk) -> APIRouter:
     review.add_routes(shown, desk, templates)
     telegram.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
+    tickets.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)
     incidents.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))

@@ -12,8 +12,9 @@ import pytest
 from actions import runtime
 from conversations.models import Customer, Holder
 from parcels import service as parcels
-from parcels.change_models import DepotOrder, NoticeWish
+from parcels.change_models import DepotOrder
 from parcels.models import Status
+from parcels.notice_models import NoticeWish
 from parcels.schemas import ScanIn, ShipmentIn
 from store import clock
 from store.engine import Database

@@ -12,7 +12,7 @@ from actions import runtime
 from bot import actions_route, contract
 from conversations.models import Conversation, Holder
 from handoff import repository as handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import service as parcels
 from parcels.goods import Goods
 from parcels.invoices import InvoicePolicy
@@ -61,6 +61,7 @@ def run(database: Database, at: object) -> Run:
             tickets=house.tickets,
             handoffs=house.handoffs,
             anger=Anger.from_file(rooms.POLICIES / "anger.yml"),
+            upload=lambda number: f"https://desk.test/evidence/{number}",
             intake=intake.from_file(rooms.POLICIES / "intake.yml"),
             goods=Goods.from_file(rooms.POLICIES / "goods.yml"),
             changes=change_rules.from_file(rooms.POLICIES / "changes.yml"),
@@ -69,6 +70,7 @@ def run(database: Database, at: object) -> Run:
             sending=Sending.from_file(rooms.POLICIES / "sending.yml"),
             points=policies.load(rooms.POLICIES / "points.yml", PointsPolicy),
             invoices=policies.load(rooms.POLICIES / "invoices.yml", InvoicePolicy),
+            notices=notice_rules.from_file(rooms.POLICIES / "notices.yml"),
             orders_go_out=False,
             problems=contract.read(rooms.POLICIES / "taxonomy.yml").problems,
         )

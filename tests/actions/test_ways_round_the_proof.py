@@ -13,9 +13,10 @@ from actions import runtime
 from bot import actions_route, contract
 from conversations.models import Customer
 from parcels import service as parcels
-from parcels.change_models import DepotOrder, IdentityTry, NoticeWish
+from parcels.change_models import DepotOrder, IdentityTry
 from parcels.invoice_models import InvoiceRequest
 from parcels.models import Status
+from parcels.notice_models import NoticeWish
 from parcels.schemas import ScanIn, ShipmentIn
 from store import clock
 from store.engine import Database

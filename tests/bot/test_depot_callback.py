@@ -18,7 +18,7 @@ from bot.depot.answers import Answers
 from parcels import depot, orders
 from parcels.change_models import DepotOrder, OrderState
 from parcels.models import Shipment
-from store import clock, ids
+from store import clock, ids, signing
 from store.engine import Database
 from store.errors import CourierError
 from store.live import Live
@@ -49,7 +49,7 @@ class Desk:
         self, public_id: str, said: Sent, headers: dict[str, str] | None = None, key: bytes = KEY
     ) -> int:
         body = json.dumps({"id": public_id} | said).encode()
-        return self.raw(body, depot.sign(key, ids.new_key(), body) | (headers or {}))
+        return self.raw(body, signing.signed(key, ids.new_key(), body) | (headers or {}))
 
     def raw(self, body: bytes, headers: dict[str, str]) -> int:
         status: int = self.client.post(callback.PATH, content=body, headers=headers).status_code
@@ -88,7 +88,7 @@ def test_a_refusal_is_told_with_its_reason(desk: Desk, house: House) -> None:
 def test_a_replay_changes_nothing(desk: Desk, house: House, at: Callable[[datetime], None]) -> None:
     public_id = house.place()
     body = json.dumps({"id": public_id} | ACCEPTED).encode()
-    headers = depot.sign(KEY, ids.new_key(), body)
+    headers = signing.signed(KEY, ids.new_key(), body)
     assert [desk.raw(body, headers) for _ in range(3)] == [204] * 3
     at(clock.now() + timedelta(minutes=4))
     before = house.order(public_id).answered_at
@@ -96,7 +96,7 @@ def test_a_replay_changes_nothing(desk: Desk, house: House, at: Callable[[dateti
     assert house.order(public_id).answered_at == before
     assert len(house.told()) == 1
     at(clock.now() + timedelta(minutes=4))
-    assert desk.raw(body, headers) == 403
+    assert desk.raw(body, headers) == 401
 
 
 def test_another_answer_than_the_one_that_stands_is_a_conflict(desk: Desk, house: House) -> None:
@@ -126,10 +126,10 @@ def test_pending_says_nothing_new(desk: Desk, house: House) -> None:
 @pytest.mark.parametrize(
     ("said", "headers", "status"),
     [
-        ({"result": "accepted"}, {"webhook-signature": "v1,AAAA"}, 403),
-        ({"result": "accepted"}, {"webhook-signature": ""}, 403),
-        ({"result": "accepted"}, {"webhook-id": "another"}, 403),
-        ({"result": "accepted"}, {"webhook-timestamp": "1"}, 403),
+        ({"result": "accepted"}, {"webhook-signature": "v1,AAAA"}, 401),
+        ({"result": "accepted"}, {"webhook-signature": ""}, 401),
+        ({"result": "accepted"}, {"webhook-id": "another"}, 401),
+        ({"result": "accepted"}, {"webhook-timestamp": "1"}, 401),
         ({"result": "perhaps"}, {}, 422),
         ({}, {}, 422),
         ({"result": "refused", "reason": "x" * 41}, {}, 422),
@@ -151,20 +151,20 @@ def test_what_is_no_receipt_changes_nothing(
 
 def test_neither_another_key_nor_no_key_is_heard(desk: Desk, house: House) -> None:
     public_id = house.place()
-    assert desk.say(public_id, ACCEPTED, key=b"x" * 32) == 403
-    assert desk.raw(json.dumps({"id": public_id} | ACCEPTED).encode(), {}) == 403
+    assert desk.say(public_id, ACCEPTED, key=b"x" * 32) == 401
+    assert desk.raw(json.dumps({"id": public_id} | ACCEPTED).encode(), {}) == 401
     assert house.order(public_id).state == OrderState.PLACED
 
 
 def test_an_order_of_ours_sent_back_to_us_is_no_receipt(desk: Desk, house: House) -> None:
     public_id = house.place()
     body = depot.outgoing(house.order(public_id)).model_dump_json().encode()
-    assert desk.raw(body, depot.sign(KEY, public_id, body)) == 422
+    assert desk.raw(body, signing.signed(KEY, public_id, body)) == 422
 
 
 def test_a_long_body_is_not_read(desk: Desk, house: House) -> None:
     body = b"x" * (callback.MAX_BODY + 1)
-    assert desk.raw(body, depot.sign(KEY, "m", body)) == 413
+    assert desk.raw(body, signing.signed(KEY, "m", body)) == 413
 
 
 def test_without_a_depot_there_is_nobody_to_answer(house: House) -> None:

@@ -40,8 +40,6 @@ from tests.channels.house import TEXTS, House, client, post, until
 from tests.channels.telegram_forum import CHAT, GROUP, Forum
 from tests.channels.telegram_peer import TOKEN, Peer, peer
 from tickets.models import Urgency
-from tickets.routing import Routing
-from tickets.urgency import UrgencyRules
 
 __all__ = ["peer"]
 SECRET = "the-secret-of-these-deliveries"
@@ -67,8 +65,7 @@ class Small:
         self.house = House(self.database)
         self.handoffs = Handoffs(
             TEXTS,
-            UrgencyRules.from_file(rooms.POLICIES / "urgency.yml"),
-            Routing.from_file(rooms.POLICIES / "teams.yml", rooms.SHANGHAI),
+            rooms.build(self.database).tickets,
             self.house.channels.capabilities,
             self.house.live,
         )

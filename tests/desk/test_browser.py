@@ -15,6 +15,7 @@ from conversations.models import Undelivered
 from handoff import staff
 from handoff.desk.parts import COOKIE
 from tests.desk.afternoon import fill
+from tests.desk.tickets_afternoon import tickets_of
 from tests.desk.world import PASSWORD, World, serving
 
 # What is looked at here does not depend on the engine.
@@ -118,6 +119,17 @@ def test_every_page_is_accessible_and_fits(
             for path in ("", "?q=嘉兴", "?q=没有这样的话", f"/{key}", "/nobody"):
                 page.goto(f"/desk/review{path}")
                 assert_accessible(page)
+            numbers = tickets_of(world, cases)
+            for path in ("", "?team=night", *(f"/{number}" for number in numbers.values())):
+                page.goto(f"/desk/tickets{path}")
+                assert_accessible(page)
+            page.click("[data-opens=do-assign]")
+            assert_accessible(page)
+            page.evaluate("document.querySelector('#do-assign [name=version]').value = 99")
+            page.fill("#why-assign", "交接给夜班")
+            page.click("#do-assign .primary")
+            expect(page.get_by_role("alert")).to_contain_text("交接给夜班")
+            assert_accessible(page)
             for path in ("undelivered", "incidents"):
                 page.goto(f"/desk/{path}")
                 assert_accessible(page)

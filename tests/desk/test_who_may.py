@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
+from conversations.models import Conversation
 from handoff.desk.routes import router
 from tests.desk.world import Browser, World
+from tickets.service import Complaint
 
 PEOPLE = ("lili", "wangwei", "chen")  # the holder, a colleague, a supervisor
 # What is looked at here does not depend on the engine.
@@ -39,6 +41,7 @@ def ways() -> list[Way]:
         Way("GET", "/desk/review", "", (403, 403, 200)),
         Way("GET", "/desk/review/{key}", "taken", (403, 403, 200)),
         Way("GET", "/desk/undelivered", "", (403, 403, 200)),
+        Way("GET", "/desk/tickets", "", (200, 200, 200)),
         Way("GET", "/desk/incidents", "", (200, 200, 200)),
         Way("POST", "/desk/incidents", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/until", "", (403, 403, 303)),
@@ -54,6 +57,19 @@ def ways() -> list[Way]:
         Way("GET", "/desk/live", "ended", (0, 403, 0)),
         Way("POST", "/desk/logout", "", (303, 303, 303)),
     ]
+    ticket = "/desk/tickets/{number}"
+    found += [
+        Way("GET", ticket, "accepted", (200, 200, 200)),
+        Way("GET", ticket, "cancelled", (200, 403, 200)),
+        Way("POST", ticket + "/comment", "accepted", (303, 303, 303)),
+        Way("POST", ticket + "/comment", "cancelled", (303, 403, 303)),
+        Way("POST", ticket + "/change", "accepted", (303, 409, 303)),
+        Way("POST", ticket + "/change", "cancelled", (409, 403, 409)),
+    ]
+    for path in ("/assign", "/wait", "/split", "/merge", "/link"):
+        # Without its own fields each is refused, but only to those who may come so far.
+        found.append(Way("POST", ticket + path, "accepted", (422, 422, 422)))
+        found.append(Way("POST", ticket + path, "cancelled", (422, 403, 422)))
     for path in (page, page + "/thread", api, api + "/packet"):
         found += [Way("GET", path, case, (200, 200, 200)) for case in ("waiting", "taken")]
         found.append(Way("GET", path, "ended", (200, 403, 200)))
@@ -116,6 +132,20 @@ def case_in(world: World, state: str) -> int:
     return case_id
 
 
+def ticket_in(world: World, state: str) -> str:
+    """A ticket that lili has accepted, and perhaps cancelled."""
+    talk = world.say(f"customer-{next(NUMBERS)}", "花瓶碎了")
+    with world.database.write() as session:
+        customer = session.get_one(Conversation, talk).customer_id
+        complaint = Complaint(f"t:{talk}", "report_damage", talk, customer, "花瓶碎了")
+        number = world.tickets.open(session, complaint).ticket.number
+    lili = world.signed_in("lili")
+    for change in ("accept", "cancel") if state == "cancelled" else ("accept",):
+        done = lili.press(f"/desk/tickets/{number}/change", change=change, why="重复")
+        assert done.status_code == 303
+    return number
+
+
 def address(world: World, way: Way) -> str:
     if "{incident_id}" in way.path:
         assert world.signed_in("chen").press("/desk/incidents", False, **FOG).status_code == 303
@@ -124,6 +154,8 @@ def address(world: World, way: Way) -> str:
         return way.path.replace("{number}", world.parcel())
     if not way.case:
         return way.path
+    if "{number}" in way.path:
+        return way.path.replace("{number}", ticket_in(world, way.case))
     case_id = case_in(world, way.case)
     path = way.path.replace("{case_id}", str(case_id))
     if "{file_id}" in path:
@@ -142,9 +174,8 @@ def use(browser: Browser, way: Way, path: str, csrf: str | None) -> Any:
     if path.startswith("/api"):
         headers = {} if csrf is None else {"X-CSRF-Token": csrf}
         return browser.client.post(path, json={"text": "您好"}, headers=headers)
-    form = (FOG if "incidents" in path else {"text": "您好"}) | (
-        {} if csrf is None else {"csrf": csrf}
-    )
+    words = {"text": "您好", "change": "cancel", "why": "重复"}
+    form = (FOG if "incidents" in path else words) | ({} if csrf is None else {"csrf": csrf})
     return browser.client.post(path, data=form)
 
 

@@ -21,6 +21,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
+from bot import contract
 from bot.channels.wechat import media
 from conversations import repository as record
 from conversations import service as conversations
@@ -53,13 +54,18 @@ from store.ids import new_key
 from store.live import Live
 from tests.rooms import file_store
 from tests.samples import PHOTO
+from tickets import intake
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
+from tickets.notices import Notices
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = ZoneInfo("Asia/Shanghai")
+PROBLEMS = contract.read(ROOT / "policies" / "taxonomy.yml").problems
 PASSWORD = "correct horse 電池"
 VENDOR = Path(str(django_htmx.__file__)).parent / "static" / "django_htmx"
 
@@ -230,9 +236,12 @@ def build(database: Database) -> World:
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
-    handoffs = Handoffs(texts, urgency, routing, lambda name: can.get(name, Capabilities()), live)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    rules = intake.from_file(ROOT / "policies" / "intake.yml")
+    tickets = Tickets(urgency, routing, ZONE, lifecycle, rules)
+    handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(
-        database, handoffs, texts, live, file_store(),
+        database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip
@@ -245,7 +254,7 @@ def build(database: Database) -> World:
     def fail(_: Request, error: CourierError) -> JSONResponse:
         return JSONResponse({"error": error.code}, error.status)
 
-    return World(database, desk, Tickets(urgency, routing, ZONE), app)
+    return World(database, desk, tickets, app)
 
 
 @functools.cache

@@ -128,22 +128,6 @@ def test_windows_of_pickups_are_half_hours_of_the_clock(rules: ChangeRules, at: 
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("别再发消息了", False),
-        ("别再给我发消息了", False),
-        ("不要再给我发短信", False),
-        ("please stop texting me", False),
-        ("有进展提醒我", True),
-        ("subscribe me", True),
-        ("消息的事", None),
-    ],
-)
-def test_notices_are_wanted_or_not(rules: ChangeRules, text: str, wanted: bool | None) -> None:
-    assert rules.notices.wanted(text) is wanted
-
-
-@pytest.mark.parametrize(
     ("break_", "words"),
     [
         (lambda p: p["changes"].pop("door"), "door"),

@@ -12,13 +12,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, func, select, text
 
-from parcels import eta, history, incidents, ingest, orders, repository, road_repository, service
+from parcels import (
+    eta,
+    history,
+    incidents,
+    ingest,
+    notices,
+    orders,
+    repository,
+    road_repository,
+    service,
+)
 from parcels.change_models import OrderKind
 from parcels.depot import Receipt, Result
 from parcels.eta import Basis
 from parcels.goods import Goods
 from parcels.incidents import Report
 from parcels.models import Scan, Shipment, Status, SubStatus
+from parcels.notice_models import Notice
 from parcels.road_models import Ends, IncidentKind, LegHours, Scope
 from parcels.road_repository import Bar, Leg
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn, ShipmentIn
@@ -370,3 +381,36 @@ def test_looking_reads_one_leg_of_the_table(database: Database, at: object) -> N
         ).all()
         assert "USING INDEX sqlite_autoindex_leg_hours_1" in str(plan)
         assert session.scalar(select(func.count()).select_from(LegHours)) == 0
+
+
+def test_whoever_follows_a_parcel_is_told_of_the_incident_that_holds_it(
+    database: Database, at: object
+) -> None:
+    now = clock.now()
+
+    def entered(scope: Scope, place: str, to_place: str | None = None) -> set[str]:
+        """The numbers whose followers are told."""
+        given = Report(IncidentKind.WEATHER, scope, place, to_place, now, now + timedelta(hours=5))
+        with database.write() as session:
+            found = incidents.enter(session, f"{scope}{place}", given, 1)
+            held = session.scalars(
+                select(Shipment).join(Notice).where(Notice.incident_id == found.id)
+            ).all()
+            assert all(incidents.for_shipment(session, shipment, now) for shipment in held)
+            return {shipment.waybill_no for shipment in held}
+
+    roads = {
+        "YTA001": ("济南转运中心", "北京"),
+        "YTA002": ("上海", "济南"),
+        "YTA003": ("上海", "北京"),
+    }
+    with database.write() as session:
+        customer = rooms.said(session, "你好").customer_id
+        for number, (here, then) in roads.items():
+            scan = ScanIn(at=now, status=Status.IN_TRANSIT, place=here, next_place=then)
+            service.store_shipment(session, ShipmentIn(waybill_no=number, scans=[scan]))
+            if number != "YTA003":
+                notices.follow(session, customer, number)
+    assert entered(Scope.CITY, "济南") == {"YTA001", "YTA002"}
+    assert entered(Scope.ROUTE, "上海", "济南") == {"YTA002"}
+    assert entered(Scope.HUB, "广州") == set()

@@ -19,6 +19,7 @@ import handoff.models
 import parcels.change_models
 import parcels.invoice_models
 import parcels.models
+import parcels.notice_models
 import parcels.path_models
 import parcels.point_models
 import parcels.road_models
@@ -41,6 +42,7 @@ TABLES = (
     parcels.road_models,
     parcels.path_models,
     parcels.point_models,
+    parcels.notice_models,
     tickets.models,
 )
 LEASE = timedelta(seconds=30)
