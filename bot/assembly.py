@@ -109,7 +109,7 @@ def assemble(settings: Settings) -> Service:
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
-    systems, told = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
+    systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
     events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
     lifecycle = Lifecycle(events)
@@ -186,7 +186,7 @@ def assemble(settings: Settings) -> Service:
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
-        webhooks=WebhookLoop(database, live, told),
+        webhooks=WebhookLoop(database, live, receivers),
         simulator=simulator,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)

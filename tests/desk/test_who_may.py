@@ -164,11 +164,10 @@ def address(world: World, way: Way) -> str:
         assert world.signed_in("chen").press("/desk/incidents", False, **FOG).status_code == 303
         return way.path.replace("{incident_id}", "1")
     if "{number}" in way.path:
-        return way.path.replace("{number}", world.parcel())
+        number = ticket_in(world, way.case) if "tickets" in way.path else world.parcel()
+        return way.path.replace("{number}", number)
     if not way.case:
         return way.path
-    if "{number}" in way.path:
-        return way.path.replace("{number}", ticket_in(world, way.case))
     case_id = case_in(world, way.case)
     path = way.path.replace("{case_id}", str(case_id))
     if "{file_id}" in path:
