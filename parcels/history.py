@@ -34,7 +34,7 @@ ENOUGH = 20
 @contextmanager
 def recounted(session: Session, shipment_ids: Collection[int]) -> Iterator[None]:
     """Around every change of what the history reads of these parcels: their scans, status, carrier
-    and destination. The caller holds them (``repository.locked``)."""
+    and destination. The caller holds them (``repository.hold``)."""
     before = _counted(session, shipment_ids)
     yield
     change = _counted(session, shipment_ids)

@@ -67,7 +67,10 @@ class SubStatus(StrEnum):
 
     @property
     def status(self) -> Status:
-        return Status(self.partition("_")[0])
+        return _STATUS_OF[self]
+
+
+_STATUS_OF = {sub: Status(sub.partition("_")[0]) for sub in SubStatus}
 
 
 class GoodsClass(StrEnum):

@@ -22,8 +22,7 @@ from sqlalchemy.orm import Session, aliased
 from conversations.models import Customer
 from parcels.models import Scan, Shipment
 from parcels.notice_models import Notice, NoticeWish
-from parcels.repository import insert_into, one_of
-from store import clock
+from store import bulk, clock
 from store.base import Instant, Json
 
 Waiting = tuple[Notice, Scan | None, Shipment]
@@ -32,7 +31,7 @@ Waiting = tuple[Notice, Scan | None, Shipment]
 def followed(session: Session, waybill_nos: Collection[str]) -> frozenset[str]:
     """Which of these parcels somebody wants to be told of: of most nobody does."""
     found = select(NoticeWish.waybill_no).where(
-        one_of(session, NoticeWish.waybill_no, waybill_nos), NoticeWish.wanted
+        bulk.one_of(session, NoticeWish.waybill_no, waybill_nos), NoticeWish.wanted
     )
     return frozenset(session.scalars(found))
 
@@ -52,7 +51,7 @@ def add_of_scans(session: Session, source: str, event_ids: Collection[str]) -> N
         .join(Scan, Scan.shipment_id == Shipment.id)
         .where(
             Scan.source == source,
-            one_of(session, Scan.event_id, event_ids),
+            bulk.one_of(session, Scan.event_id, event_ids),
             Scan.status.is_not(None),
             ~overtaken,
         )
@@ -96,7 +95,7 @@ def _rows(scan_id: Any, incident_id: ColumnElement[Any], facts: ColumnElement[An
 
 
 def _add(session: Session, chosen: Select[Any]) -> None:
-    adding = insert_into(session, Notice).from_select(_COLUMNS, chosen)
+    adding = bulk.insert(session, Notice).from_select(_COLUMNS, chosen)
     session.execute(adding.on_conflict_do_nothing())
 
 
@@ -196,7 +195,7 @@ def wishes(
 
 def add_wish(session: Session, row: Mapping[str, Any]) -> None:
     """One that is there already stays as it is."""
-    session.execute(insert_into(session, NoticeWish).on_conflict_do_nothing(), row)
+    session.execute(bulk.insert(session, NoticeWish).on_conflict_do_nothing(), row)
 
 
 def change_wishes(session: Session, customer_id: int, values: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from parcels import repository
 from parcels.models import Scan, Shipment
 from parcels.path_models import PathState, PathUpdate
-from store import clock
+from store import bulk, clock
 from store.base import Instant
 
 
@@ -28,13 +28,13 @@ def queue(session: Session, shipment_ids: Collection[int]) -> None:
         )
         .join(Shipment, Shipment.id == Scan.shipment_id)
         .where(
-            repository.one_of(session, Shipment.id, shipment_ids),
+            bulk.one_of(session, Shipment.id, shipment_ids),
             Shipment.wechat_token.is_not(None),
             ~exists().where(PathUpdate.scan_id == Scan.id),
         )
         .order_by(*repository.ROAD)
     )
-    insert = repository.insert_into(session, PathUpdate).from_select(columns, untold)
+    insert = bulk.insert(session, PathUpdate).from_select(columns, untold)
     session.execute(insert.on_conflict_do_nothing())
 
 

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Select,
-    any_,
-    bindparam,
-    case,
-    func,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy.orm import Session
 
 from parcels.models import ApiKey, Scan, ServiceCode, Shipment, Status
+from store import bulk
 
 _PROGRESS = case(
     {
@@ -93,48 +82,38 @@ def scans(session: Session, shipment_id: int) -> Sequence[Scan]:
     ).all()
 
 
-def locked(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
-    """The ids of the shipments of these numbers, held until the transaction ends.
-
-    Two batches that tell of the same parcels follow each other: the second sees the first's scans.
-    """
-    held = _ids(session, waybill_nos).order_by(Shipment.id).with_for_update()
-    return {row.waybill_no: row.id for row in session.execute(held)}
-
-
 def ids(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
     """The ids of those shipments of these numbers that exist."""
-    return {row.waybill_no: row.id for row in session.execute(_ids(session, waybill_nos))}
+    wanted = bulk.one_of(session, Shipment.waybill_no, waybill_nos)
+    numbers = select(Shipment.waybill_no, Shipment.id).where(wanted)
+    return dict(session.execute(numbers).all())
+
+
+def hold(session: Session, shipment_ids: Collection[int]) -> None:
+    """Keep these shipments to this transaction: of two batches that tell of the same parcels the
+    second waits, and then sees the first's scans. On SQLite every writer is alone anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        held = select(Shipment.id).where(bulk.one_of(session, Shipment.id, shipment_ids))
+        session.execute(held.order_by(Shipment.id).with_for_update())
 
 
 def known_events(session: Session, source: str, event_ids: Collection[str]) -> dict[str, int]:
     """Which of these scans are stored, and of which shipment."""
-    rows = session.execute(
-        select(Scan.event_id, Scan.shipment_id).where(
-            Scan.source == source, one_of(session, Scan.event_id, event_ids)
-        )
-    )
-    return {row.event_id: row.shipment_id for row in rows}
+    wanted = bulk.one_of(session, Scan.event_id, event_ids)
+    known = select(Scan.event_id, Scan.shipment_id).where(Scan.source == source, wanted)
+    return dict(session.execute(known).all())
 
 
-def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many at once; one that another transaction has added meanwhile stays as it is."""
-    if rows:
-        session.execute(insert_into(session, Scan).on_conflict_do_nothing(), rows)
+def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert many at once, and how many were new: one that is known stays as it is."""
+    return bulk.insert_rows(session, Scan, rows)
 
 
 def add_or_change_shipments(
     session: Session, rows: Sequence[Mapping[str, Any]], changed: Collection[str]
 ) -> None:
     """Insert many at once; of those whose number is known only the columns ``changed`` change."""
-    adding = insert_into(session, Shipment)
-    number = [Shipment.waybill_no]
-    if changed:
-        values = {name: adding.excluded[name] for name in changed}
-        adding = adding.on_conflict_do_update(index_elements=number, set_=values)
-    else:
-        adding = adding.on_conflict_do_nothing(index_elements=number)
-    session.execute(adding, rows)
+    bulk.insert_rows(session, Shipment, rows, key=["waybill_no"], changed=changed)
 
 
 def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
@@ -146,10 +125,13 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
         .limit(1)
         .scalar_subquery()
     )
+    chosen = bulk.one_of(session, Shipment.id, shipment_ids)
+    told = select(Shipment.id, newest.label("status")).where(chosen).subquery()
     session.execute(
         update(Shipment)
-        .where(one_of(session, Shipment.id, shipment_ids))
-        .values(status=func.coalesce(newest, Shipment.status)),
+        # Most scans say once more what the parcel's state is already: nothing is written then.
+        .where(Shipment.id == told.c.id, Shipment.status != told.c.status)
+        .values(status=told.c.status),
         execution_options={"synchronize_session": False},
     )
 
@@ -160,7 +142,7 @@ def service_code(session: Session, shipment_id: int) -> str | None:
 
 def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
     """One that another transaction has added meanwhile stays as it is."""
-    session.execute(insert_into(session, ServiceCode).on_conflict_do_nothing(), row)
+    session.execute(bulk.insert(session, ServiceCode).on_conflict_do_nothing(), row)
 
 
 def by_service_code(session: Session, code: str) -> Shipment | None:
@@ -184,23 +166,3 @@ def api_key(session: Session, key: str) -> ApiKey | None:
 
 def api_keys(session: Session) -> Sequence[ApiKey]:
     return session.scalars(select(ApiKey).order_by(ApiKey.id)).all()
-
-
-def _ids(session: Session, waybill_nos: Collection[str]) -> Select[str, int]:
-    wanted = one_of(session, Shipment.waybill_no, waybill_nos)
-    return select(Shipment.waybill_no, Shipment.id).where(wanted)
-
-
-def insert_into(session: Session, table: type[Any]) -> Any:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(table.__table__)
-
-
-def one_of(
-    session: Session, column: InstrumentedAttribute[Any], values: Iterable[Any]
-) -> ColumnElement[bool]:
-    """``column IN values`` as one parameter: the same statement however many there are."""
-    listed = list(values)
-    if session.get_bind().dialect.name == "postgresql":
-        return column == any_(bindparam(None, listed, type_=ARRAY(column.type)))
-    return column.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))

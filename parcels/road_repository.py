@@ -21,8 +21,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from parcels.models import Scan, Shipment, Status
-from parcels.repository import ROAD, insert_into, one_of
+from parcels.repository import ROAD
 from parcels.road_models import Ends, Incident, LegHours, Scope
+from store import bulk
 
 NODES = (
     Status.INFO_RECEIVED,
@@ -79,7 +80,7 @@ def travelled(session: Session, shipment_ids: Collection[int]) -> Iterator[Node]
         )
         .join(Shipment, Shipment.id == Scan.shipment_id)
         .where(
-            one_of(session, Shipment.id, shipment_ids),
+            bulk.one_of(session, Shipment.id, shipment_ids),
             Shipment.status == Status.DELIVERED,
             Scan.status.in_([*NODES, Status.DELIVERED]),
         )
@@ -96,7 +97,7 @@ def add_to_history(session: Session, change: Mapping[Bar, int]) -> None:
         if parcels
     ]
     if rows:
-        adding = insert_into(session, LegHours)
+        adding = bulk.insert(session, LegHours)
         more = {"parcels": LegHours.parcels + adding.excluded.parcels}
         key = list(LegHours.__table__.primary_key)
         session.execute(adding.on_conflict_do_update(index_elements=key, set_=more), rows)

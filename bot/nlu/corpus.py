@@ -19,6 +19,7 @@ ENTITIES = frozenset(
 )
 NEAR_DUPLICATE = 0.7
 _ANNOTATION = re.compile(r"\[([^\[\]]+)\]\(([^()]*)\)")
+_EDGE = re.compile(r"\b|(?<=[\u3400-\u9fff])|(?=[\u3400-\u9fff])")  # where a word can begin or end
 _NOT_TEXT = re.compile(r"[\W_]+")
 
 
@@ -152,6 +153,32 @@ def counts(messages: Iterable[Message]) -> dict[str, Counter[str]]:
     return dict(table)
 
 
+def uneven(messages: Iterable[Message], kind: str) -> list[tuple[str, int, int]]:
+    """Words marked as ``kind`` in some messages and bare in others: (word, marked, bare).
+
+    Those most often both come first. Many are right (a shop is a place where a parcel lies, none
+    where it sells something); which, only reading tells.
+    """
+    known = list(messages)
+    marked = Counter(e.value.lower() for m in known for e in m.entities if e.kind == kind)
+    longest = max(map(len, marked), default=0)
+    bare: Counter[str] = Counter()
+    for message in known:
+        text = message.text.lower()
+        for entity in message.entities:
+            size = entity.end - entity.start
+            text = f"{text[: entity.start]}{'|' * size}{text[entity.end :]}"
+        edges = [m.start() for m in _EDGE.finditer(text)]
+        bare.update(
+            text[start:end]
+            for start in edges
+            for end in edges
+            if start < end <= start + longest and text[start:end] in marked
+        )
+    both = [(word, marked[word], times) for word, times in bare.items()]
+    return sorted(both, key=lambda row: (-min(row[1:]), row[0]))
+
+
 def check(root: Path) -> list[str]:
     """Every fault of ``data/nlu`` and ``data/test`` below ``root``, one sentence each.
 
@@ -174,19 +201,25 @@ def check(root: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """``check`` prints faults and fails if there is one; ``counts`` prints messages per intent."""
+    """``check`` prints faults and fails if there is one; ``counts`` prints messages per intent;
+    ``uneven`` and an entity's name prints words marked here and bare there.
+    """
     match arguments:
         case ["counts"]:
             for part in ("nlu", "test"):
                 for folder, table in sorted(counts(load(Path("data") / part)).items()):
                     print(part, folder, table.total(), dict(sorted(table.items())))
             return 0
+        case ["uneven", kind] if kind in ENTITIES:
+            for word, marked, bare in uneven(load(Path("data") / "nlu"), kind):
+                print(f"{word}: marked {marked} times, bare {bare} times")
+            return 0
         case ["check"]:
             found = check(Path("data"))
             print("\n".join(found) or "The messages have no faults.")
             return bool(found)
         case _:
-            print("./courier corpus check | counts")
+            print("./courier corpus check | counts | uneven <entity>")
             return 2
 
 

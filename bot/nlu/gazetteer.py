@@ -88,6 +88,22 @@ _SUM = (
     r"|(?:(?<=charged )|(?<=charged me )|(?<=paid )|(?<=billed )|(?<=quoted )|(?<=cost me )"
     r"|(?<=refunded )|(?<=owe me ))\d[\d,.]*(?![\d%:]| ?[a-z])"
 )
+_STREET = (
+    r"\b\d+[a-z]?(?:[-/]\d+)?,? (?:[a-z'’]+ ){1,3}(?:road|rd|street|st|avenue|ave|lane|ln|drive|dr"
+    r"|close|court|ct|crescent|cres|way|place|terrace|gardens|grove|hill|square|row|walk|mews|view|park"
+    r"|boulevard|blvd|highway|parkway|quay|cottages)\b"
+)
+_POSTCODE = r"\b[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}\b|\b[a-z]{2} \d{5}\b|\b[a-z]{1,2}\d{1,2}\b"
+_UNIT = (
+    r"\b(?:flat|apt|apartment|unit|suite|block|blk|room|rm|number|no|house|tower|building|gate|level|lvl"
+    r"|floor|hall|shop|plot|lot|warehouse|bay|pitch|villa)\.? ?#?(?:\d+[a-z]?|[a-z])\b|#\d+-\d+"
+)
+# 江苏省苏州市工业园区星湖街328号, 3号楼2单元501
+_ADDRESS = (
+    r"(?:[^\W_的了我你他她它在到往放寄送把给从和就是这那请帮麻烦您个改发来去搬住转]{1,8}?"
+    r"(?:省|市|区|县|镇|乡|村|屯|庄|街道|街|大道|路|巷|弄|里|胡同|号楼|号院|号|栋|幢|座|单元|室|层|楼|苑|园|期"
+    r"|小区|公寓|大厦|广场|中心|城|门)){2,}(?:\d{2,4})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +128,16 @@ class Gazetteer:
             ("goods", lists["goods"]["zh"]),
         ):
             self._words |= {str(word): kind for word in words}
-        self._longest = max(map(len, self._words))
+        # The lengths of the words that begin with a character, longest first.
+        self._lengths: dict[str, list[int]] = {}
+        for word in sorted(self._words, key=len, reverse=True):
+            lengths = self._lengths.setdefault(word[0], [])
+            if len(word) not in lengths:
+                lengths.append(len(word))
         self._phrases = {
             tuple(str(word).split()): kind
             for kind, words in (
+                ("given", people["given_en"]),
                 ("kind", lists["kinds"]["en"]),
                 ("place", lists["places"]["en"]),
                 ("goods", lists["goods"]["en"]),
@@ -123,7 +145,7 @@ class Gazetteer:
             for word in words
         }
         titles = "|".join(people["titles"])
-        one = f"[{people['surnames']}]"
+        one, given = f"[{people['surnames']}]", f"[{people['given_zh']}]"
         address = "|".join(lists["suffixes"]["zh"])
         self._patterns = {
             "time": re.compile(f"{_ZH_TIME}|{_EN_TIME}"),
@@ -133,6 +155,13 @@ class Gazetteer:
                 rf"{one}[\u4e00-\u9fff]?(?:{titles})|[{''.join(people['familiar'])}]{one}(?!子|板)"
                 rf"|\b(?:{'|'.join(people['en_titles'])})\.? [a-z]+(?: [a-z]+)?"
             ),
+            "full": re.compile(
+                rf"{one}{given}{{1,2}}|[大小老阿]{given}|{given}(?:哥|姐|仔|叔|伯|嫂|生)"
+            ),
+            "street": re.compile(_STREET),
+            "postcode": re.compile(_POSTCODE),
+            "unit": re.compile(_UNIT),
+            "chain": re.compile(_ADDRESS),
             "address": re.compile(rf"[\u4e00-\u9fff\da-z-]{{1,6}}(?:{address})\d*"),
         }
 
@@ -148,11 +177,11 @@ class Gazetteer:
     def _listed(self, lower: str) -> Iterator[Hint]:
         start = 0
         while start < len(lower):
-            for end in range(min(start + self._longest, len(lower)), start, -1):
-                kind = self._words.get(lower[start:end])
-                if kind:
-                    yield Hint(kind, start, end)
-                    start = end - 1
+            for length in self._lengths.get(lower[start], ()):
+                word = lower[start : start + length]
+                if word in self._words:
+                    yield Hint(self._words[word], start, start + len(word))
+                    start += len(word) - 1
                     break
             start += 1
 

@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy.orm import Session
 
 from bot import app as service
+from bot import assembly
 from bot import settings as configuration
 from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
@@ -328,7 +329,7 @@ def test_what_is_not_signed_by_us_is_refused(at: Callable[[datetime], None], fau
 async def test_the_simulators_door_is_closed_to_everybody_else(tmp_path: Path) -> None:
     settings = configuration.load({"COURIER_HOME": str(tmp_path), "COURIER_DEPOT_URL": SIMULATOR})
     app = service.create(settings)
-    key = service.derived(settings, "depot").encode()[:64]
+    key = assembly.derived(settings, "depot").encode()[:64]
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:
         refused = await http.post(PATH, content=b"{}", headers={"authorization": "Bearer x"})

@@ -63,3 +63,18 @@ def test_a_leak_is_told_without_the_words_of_the_test_set(tmp_path: Path) -> Non
     (fault,) = corpus.check(tmp_path)
     assert "我的快递到哪里了呀" in fault
     assert "！" not in fault
+
+
+def test_words_marked_here_and_bare_there_are_listed() -> None:
+    lines = (
+        "放[柜子](place)里",
+        "柜子空的",
+        "left in the [locker](place)",
+        "my Locker, two lockers",
+    )
+    read = [
+        Message(text, "greet", Path("x.yml"), "zh", entities=entities)
+        for text, entities in map(corpus.parse_line, lines)
+    ]
+    assert corpus.uneven(read, "place") == [("locker", 1, 1), ("柜子", 1, 1)]
+    assert corpus.uneven(read, "goods") == []

@@ -49,10 +49,9 @@ Road = Sequence[tuple[float, Status | None, str | None]]
 
 def tell(database: Database, waybill_no: str, began: datetime, road: Road) -> None:
     """The parcel and its scans."""
-    with database.write() as session:
-        given = ParcelIn(waybill_no=waybill_no, carrier="yto", destination="北京")
-        ingest.parcels(session, [given], GOODS)
-        ingest.scans(session, scans(waybill_no, began, road))
+    given = ParcelIn(waybill_no=waybill_no, carrier="yto", destination="北京")
+    ingest.take_parcels(database, [given], GOODS)
+    ingest.take_scans(database, scans(waybill_no, began, road))
 
 
 def scans(waybill_no: str, began: datetime, road: Road) -> list[ScanEvent]:
@@ -187,21 +186,20 @@ def test_any_order_and_repetition_gives_the_same_history(
         with database.write() as session:
             for table in (Scan, Shipment, LegHours):
                 session.execute(delete(table))
-            plain = [ParcelIn(waybill_no=number) for number in numbers]
-            ingest.parcels(session, plain, GOODS)
+        plain = [ParcelIn(waybill_no=number) for number in numbers]
+        ingest.take_parcels(database, plain, GOODS)
         repeated = data.draw(st.permutations(events + events))
         cut = data.draw(st.integers(0, len(repeated)))
         # The carrier and the destination become known before, between or after the scans.
         known = data.draw(st.integers(0, 2))
         for part, given_scans in enumerate((repeated[:cut], repeated[cut:], [])):
-            with database.write() as session:
-                if part == known:
-                    more = [
-                        ParcelIn(waybill_no=number, carrier="yto", destination="北京")
-                        for number in numbers
-                    ]
-                    ingest.parcels(session, more, GOODS)
-                ingest.scans(session, given_scans)
+            if part == known:
+                more = [
+                    ParcelIn(waybill_no=number, carrier="yto", destination="北京")
+                    for number in numbers
+                ]
+                ingest.take_parcels(database, more, GOODS)
+            ingest.take_scans(database, given_scans)
         told.append(bars(database))
     assert told[0] == told[1]
     assert all(count > 0 for count in told[0].values())
@@ -360,8 +358,7 @@ def test_counting_costs_the_same_few_statements_however_many_scans(
 ) -> None:
     statements: list[str] = []
     numbers = [f"SF3{n:012}" for n in range(300)]
-    with database.write() as session:
-        ingest.parcels(session, [ParcelIn(waybill_no=number) for number in numbers], GOODS)
+    ingest.take_parcels(database, [ParcelIn(waybill_no=number) for number in numbers], GOODS)
     began = MONDAY - timedelta(days=1)
     road: Road = [(0, Status.IN_TRANSIT, JINAN), (5, Status.DELIVERED, "门口")]
     batch = [scan for number in numbers for scan in scans(number, began, road)]

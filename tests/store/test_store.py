@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -63,6 +65,26 @@ def test_an_exception_rolls_back(database: Database) -> None:
         raise RuntimeError
     with database.read() as session:
         assert session.query(Inbox).count() == 0
+
+
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+def test_writers_take_turns_in_the_order_of_asking(database: Database) -> None:
+    order: list[int] = []
+
+    def write(number: int) -> None:
+        with database.write():
+            order.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(5)]
+    with database.write():
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)  # until it waits
+        assert order == []
+    write(5)  # at once again, and yet the last
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_look_sees_one_moment_whatever_is_written_beside_it(database: Database) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from bot import app as service
-from bot import settings
+from bot import assembly, settings
 from conversations.models import FileKind
 from parcels.models import GoodsClass
 from parcels.schemas import ShipmentIn
@@ -93,7 +93,7 @@ def test_photos_by_the_link(
     page: TestClient, database: Database, at: Callable[[datetime], None]
 ) -> None:
     ticket = opened(database)
-    app: service.Service = page.app.state.service  # type: ignore[attr-defined]
+    app: assembly.Service = page.app.state.service  # type: ignore[attr-defined]
     link = app.skills.upload(ticket.number).partition("8600")[2]
     assert "补充照片" in page.get(link).text
     assert send(page, link) == 303
