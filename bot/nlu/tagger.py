@@ -21,6 +21,7 @@ from bot.nlu.numbers import find_numbers
 from bot.nlu.tokenizer import Token, is_cjk, tokenize
 
 TAGGED = frozenset({"goods", "place", "time", "amount", "courier_name"})
+_OWNER = ("'s", "’s")
 _MODEL = "entities.crf"
 _ROUNDS = 8
 _SEEN = 2  # times, for a feature to count: a third of the model, as accurate
@@ -150,7 +151,10 @@ class EntityTagger:
             if mark in "BU":
                 start = i
             if mark in "LU":
-                first, last = folded.span(tokens[start].start, tokens[i].end)
+                end = tokens[i].end
+                if kind == "courier_name" and tokens[i].text.endswith(_OWNER):
+                    end -= 2  # Mr Petrov's van
+                first, last = folded.span(tokens[start].start, end)
                 sure = min(self._tagger.marginal(labels[j], j) for j in range(start, i + 1))
                 spans.append(Span(kind, first, last, sure, "tagger"))
         return spans
