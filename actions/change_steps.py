@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from actions import proof
+from actions import invoice, proof
 from actions.change_words import ask, end, person, yes_no
 from actions.draft import Draft
 from actions.turn import Reply, Turn, joined
@@ -44,7 +44,11 @@ def volunteered(turn: Turn, draft: Draft) -> Draft:
     rules = turn.services.changes
     kind = rules.named(draft.intent, turn.text)
     if kind is not None:
+        # The place of a locker is no station's.
+        draft = draft if kind == draft.kind else draft.without("place", "person")
         draft = replace(draft, kind=kind)
+    if draft.intent == "ask_invoice":
+        draft = invoice.hear(turn, draft) or draft
     if draft.intent in {"change_delivery_time", "request_pickup"}:
         understood = time_in(turn)
         if understood:
@@ -95,6 +99,8 @@ def _next(turn: Turn, draft: Draft) -> Reply:
     draft = replace(draft, waybill_no=found.waybill_no)
     if draft.intent == "ask_pickup_code":
         return end(*_code(turn, found), waybill_no=found.waybill_no)
+    if draft.intent == "ask_invoice":
+        return invoice.go_on(turn, draft)
     return _delivery(turn, draft, found)
 
 

@@ -99,10 +99,18 @@ def _tell(turn: Turn, shipment: Shipment, *, asked: bool) -> Reply:
     at = service.whereabouts(turn.session, shipment)
     who, pending = _courier(turn, shipment)
     words = joined([feeling(turn, at), describe(turn, at), who, chase(turn, at)], turn.language)
+    words = f"{words}\n{_page(turn, shipment)}"
     buttons = (Button(turn.say("track.chase_it"), turn.say("track.chase_it")),)
     return Reply(
-        (words,), buttons if at.needs_chasing else (), (*known, *remember(pending=pending))
+        (words,),
+        buttons if at.needs_chasing else (),
+        (*known, *remember(pending=pending)),
     )
+
+
+def _page(turn: Turn, shipment: Shipment) -> str:
+    link = turn.services.timeline.link(turn.session, shipment)
+    return turn.say("timeline.link", link=link)
 
 
 def _refused(turn: Turn, number: str, *, asked: bool) -> Reply | None:

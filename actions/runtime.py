@@ -8,6 +8,11 @@ from conversations.texts import Texts
 from handoff.service import Handoffs
 from parcels.change_rules import ChangeRules
 from parcels.goods import Goods
+from parcels.invoices import InvoicePolicy
+from parcels.points import PointsPolicy
+from parcels.sending import Sending
+from parcels.tariffs import Tariffs
+from parcels.timeline import Timeline
 from store.engine import Database
 from store.live import Live
 from tickets.anger import Anger
@@ -28,6 +33,11 @@ class Services:
     intake: Intake
     goods: Goods
     changes: ChangeRules
+    timeline: Timeline
+    tariffs: Tariffs
+    sending: Sending
+    points: PointsPolicy
+    invoices: InvoicePolicy
     orders_go_out: bool
     """Whether there is a depot to send orders to; without one, people make every change."""
     problems: tuple[str, ...]

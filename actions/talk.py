@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from rasa_sdk.events import FollowupAction
 
+from actions import questions
 from actions.base import Skill
-from actions.change import pass_on
+from actions.change import INVOICE, pass_on
 from actions.handing import offers_person
 from actions.matters import CHANGES
 from actions.parcel import PROOF, prove, track
 from actions.person import not_understood
+from actions.questions import QUESTIONS
 from actions.turn import CHANGE_FORM, Reply, Turn, remember
 from conversations.schemas import Button
 from parcels.identity import digits_in
@@ -23,7 +25,7 @@ SURELY_OUT_OF_SCOPE = 0.6
 
 
 class Answer(Skill):
-    """Questions and small talk whose whole answer is a text of policies/texts, one per intent."""
+    """Small talk that a text answers, one per intent; questions, by what they need to know."""
 
     skill = "action_answer"
     interrupts = True
@@ -34,6 +36,8 @@ class Answer(Skill):
         return turn.intent != "out_of_scope" or sure >= SURELY_OUT_OF_SCOPE
 
     def handle(self, turn: Turn) -> Reply:
+        if turn.intent in QUESTIONS:
+            return questions.at_once(turn)
         key = f"faq.{turn.intent}"
         if not self.understands(turn) or not turn.services.texts.has(key):
             return not_understood(turn)
@@ -92,7 +96,7 @@ class Inform(Skill):
         if number is not None:
             return track(turn, *(turn.all_given("waybill_no") or [number]))
         if turn.intent == "affirm" and pending in CHANGES:
-            if turn.services.orders_go_out and pending != "ask_invoice":
+            if turn.services.orders_go_out or pending == INVOICE:
                 return Reply(events=(FollowupAction(CHANGE_FORM),))
             return pass_on(turn, pending)
         if turn.intent in {"affirm", "deny"}:

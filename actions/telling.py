@@ -5,8 +5,8 @@ from __future__ import annotations
 from actions.handing import judge
 from actions.turn import Turn, joined
 from parcels.models import Status
-from parcels.road_models import Incident
 from parcels.service import Whereabouts
+from parcels.telling import why
 from store import clock
 
 _ON_ITS_WAY = frozenset({Status.IN_TRANSIT, Status.EXPIRED})
@@ -22,7 +22,13 @@ def feeling(turn: Turn, at: Whereabouts) -> str | None:
 def describe(turn: Turn, at: Whereabouts) -> str:
     """The node, when, why it stands, what next, and the ETA: as much as the record holds."""
     late = turn.say("track.late", at=at.due) if at.late else None
-    words = [_node(turn, at), late, _why(turn, at), _next(turn, at), _eta(turn, at)]
+    words = [
+        _node(turn, at),
+        late,
+        why(turn.services.texts, turn.language, at),
+        _next(turn, at),
+        _eta(turn, at),
+    ]
     return joined(words, turn.language)
 
 
@@ -41,35 +47,6 @@ def _node(turn: Turn, at: Whereabouts) -> str:
     key = "track.last_seen" if stands else f"track.status.{Status(at.status)}"
     place = at.place or turn.say("track.somewhere")
     return turn.say(key, number=at.waybill_no, place=place, at=at.at)
-
-
-def _why(turn: Turn, at: Whereabouts) -> str | None:
-    """Why it stands: what staff entered, what the source says, or how long is usual there."""
-    if at.incident is not None:
-        return _incident(turn, at.incident)
-    if at.reason:
-        return turn.say("track.because", reason=at.reason)
-    stay = at.standing
-    if stay is None or not (at.late or stay.unusual):
-        return None
-    texts = turn.services.texts
-    stood = texts.span(stay.stood, turn.language)
-    if stay.usual is None:
-        return turn.say("track.stands", place=stay.place, stood=stood)
-    key = "track.stands_long" if stay.unusual else "track.stands_as_usual"
-    usual = texts.span(stay.usual, turn.language)
-    return turn.say(key, place=stay.place, stood=stood, usual=usual, parcels=stay.parcels)
-
-
-def _incident(turn: Turn, incident: Incident) -> str:
-    own = incident.words_en if turn.language == "en" else incident.words_zh
-    place = incident.place
-    if incident.to_place:
-        place = turn.say("track.route", place=incident.place, to_place=incident.to_place)
-    because = own or turn.say(f"track.incident.{incident.kind}", place=place)
-    until = incident.expected_until
-    key = "track.incident_until" if until > clock.now() else "track.incident_longer"
-    return joined([because, turn.say(key, until=until)], turn.language)
 
 
 def _next(turn: Turn, at: Whereabouts) -> str | None:

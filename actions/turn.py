@@ -21,6 +21,7 @@ from parcels import orders
 from parcels import repository as parcels
 from parcels.lookup import canonical
 from parcels.models import Shipment
+from parcels.points import Position
 from store.errors import NotFound
 from tickets.intake import Fact
 
@@ -97,6 +98,12 @@ class Turn:
     def say(self, key: str, **facts: object) -> str:
         """A text of policies/texts in the customer's language; variants in turn."""
         return self.services.texts.say(self.language, key, self.inbox_id, **facts)
+
+    @property
+    def shared(self) -> Position | None:
+        """The location that the customer shared with this message."""
+        point = self.message.payload.get("point") if self.message else None
+        return Position(*point) if point else None
 
     @property
     def number(self) -> str | None:
@@ -190,7 +197,8 @@ class Turn:
             told = orders.facts(
                 self.services.texts, self.language, change["kind"], change["details"]
             )
-            found |= {name: Learned(name, v, "customer", None, None) for name, v in told.items()}
+            for name, value in told.items():
+                found.setdefault(name, Learned(name, value, "customer", None, None))
         return tuple(found.values())
 
 

@@ -38,24 +38,33 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
-from bot.depot import SIMULATOR
+from bot.depot import SIMULATOR, callback
+from bot.depot.answers import Answers
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.rasa import Rasa
 from bot.router import Router
 from bot.settings import ROOT, Settings, TelegramSettings
 from bot.ticks import Ticks
+from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.desk import routes as desk
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.service import Handoffs
 from parcels import change_rules
 from parcels import routes as parcels
 from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.ingest import Refused
+from parcels.invoices import InvoicePolicy
+from parcels.points import PointsPolicy
+from parcels.regions import Regions
+from parcels.sending import Sending
 from parcels.sources import routes as sources
 from parcels.sources.statuses import Statuses
+from parcels.tariffs import Tariffs
+from parcels.timeline import Timeline
 from store import policies, schema
 from store.engine import Database
 from store.errors import CourierError, Invalid, NotFound, SettingsError, TooLong
@@ -89,6 +98,8 @@ class Service:
     fetching: FetchLoop
     depot: DepotLoop | None
     simulator: Simulator | None
+    paths: PathLoop | None
+    statuses: Statuses
     rasa: Rasa
     skills: runtime.Services
 
@@ -112,6 +123,7 @@ def assemble(settings: Settings) -> Service:
     router = Router(database, live, rasa, handoffs, tickets, texts)
     inbox = InboxLoop(database, live, router.route)
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
+    changes = change_rules.from_file(POLICIES / "changes.yml")
     channels.add(
         WebChannel(
             database,
@@ -120,6 +132,7 @@ def assemble(settings: Settings) -> Service:
             live,
             files,
             Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            changes.identity,
             derived(settings, "uploads"),
             secure_cookies=settings.secure_cookies,
         )
@@ -156,8 +169,8 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    changes = change_rules.from_file(POLICIES / "changes.yml")
     depot, simulator = _depot(settings)
+    statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
         database=database,
@@ -172,6 +185,10 @@ def assemble(settings: Settings) -> Service:
         if depot
         else None,
         simulator=simulator,
+        paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
+        if settings.wechat_logistics
+        else None,
+        statuses=statuses,
         rasa=rasa,
         skills=runtime.Services(
             database=database,
@@ -183,6 +200,13 @@ def assemble(settings: Settings) -> Service:
             intake=intake.from_file(POLICIES / "intake.yml"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
+            timeline=Timeline(settings.public_url),
+            tariffs=Tariffs.from_file(
+                POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
+            ),
+            sending=Sending.from_file(POLICIES / "sending.yml"),
+            points=policies.load(POLICIES / "points.yml", PointsPolicy),
+            invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             orders_go_out=depot is not None,
             problems=contract.read(POLICIES / "taxonomy.yml").problems,
         ),
@@ -200,12 +224,19 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
 
 def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
     """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
-    if settings.depot is None:
+    key = _depot_key(settings)
+    if settings.depot is None or key is None:
         return None, None
     if settings.depot.url != SIMULATOR:
-        return Depot(settings.depot.url, settings.depot.key), None
-    key = derived(settings, "depot").encode()[:64]
+        return Depot(settings.depot.url, key), None
     return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
+
+
+def _depot_key(settings: Settings) -> bytes | None:
+    """What signs between the depot and us, either way."""
+    if settings.depot is None or settings.depot.url != SIMULATOR:
+        return settings.depot.key if settings.depot else None
+    return derived(settings, "depot").encode()[:64]
 
 
 def create(settings: Settings) -> FastAPI:
@@ -226,7 +257,11 @@ def create(settings: Settings) -> FastAPI:
         ticks.start()
         if service.depot:
             service.depot.start()
+        if service.paths:
+            service.paths.start()
         yield
+        if service.paths:
+            await service.paths.stop()
         if service.depot:
             await service.depot.stop()
         ticks.stop()
@@ -254,13 +289,15 @@ def _routes(app: FastAPI, service: Service) -> None:
         sources.router(
             service.database,
             service.settings.sources,
-            Statuses.from_file(POLICIES / "statuses.yml"),
+            service.statuses,
             service.settings.zone,
             lambda status: service.texts.say("zh", f"desk.status.{status}"),
         )
     )
     for channel in service.channels:
         app.include_router(channel.router())
+    answers = Answers(service.texts, service.live)
+    app.include_router(callback.router(service.database, answers, _depot_key(service.settings)))
     if service.simulator:
         app.include_router(service.simulator.router())
     app.include_router(
@@ -271,6 +308,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 texts=service.texts,
                 live=service.live,
                 files=service.files,
+                parcels=ParcelRules.from_file(POLICIES / "parcels.yml"),
                 secure_cookies=service.settings.secure_cookies,
                 telegram=bool(service.settings.telegram and service.settings.telegram.desk),
             )

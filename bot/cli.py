@@ -134,12 +134,20 @@ def _migrate(arguments: list[str]) -> int:
 
 
 def _seed(arguments: list[str]) -> int:
-    parser = parser_for("seed", "add shipments from a JSON or CSV file")
-    parser.add_argument("--file", type=Path, required=True)
+    parser = parser_for("seed", "add shipments or branches from a file")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--file", type=Path, help="shipments: JSON or CSV")
+    what.add_argument("--branches", type=Path, help="branches, stations, lockers: YAML or CSV")
+    parser.add_argument("--demo", action="store_true", help="mark the branches as demo data")
     options = parser.parse_args(arguments)
     from bot import seed
     from parcels.goods import Goods
 
+    if options.branches:
+        with database_in_use() as database, database.write() as session:
+            count = seed.branches(session, options.branches, demo=options.demo)
+        print(f"{count} branches stored.")
+        return 0
     goods = Goods.from_file(ROOT / "policies" / "goods.yml")
     with database_in_use() as database, database.write() as session:
         seeded = seed.from_file(session, options.file, goods, configuration.load().zone)

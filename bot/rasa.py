@@ -48,8 +48,11 @@ class Rasa:
             )
         return self._session
 
-    async def ask(self, key: str, text: str, metadata: dict[str, Any]) -> list[Answer]:
-        """What the bot answers to ``text`` in conversation ``key``; never nothing.
+    async def ask(
+        self, key: str, text: str, metadata: dict[str, Any], intent: str | None = None
+    ) -> list[Answer]:
+        """What the bot answers to ``text`` in conversation ``key``; never nothing. With ``intent``
+        there is nothing to understand.
 
         BotUnavailable if it is stopped, hung, broken, or says nothing: Rasa's REST channel
         swallows its own exceptions, so an empty answer is a failure. After one that hung, the next
@@ -57,10 +60,11 @@ class Rasa:
         """
         if self._hung and not await self.ready():
             raise BotUnavailable("Rasa still hangs")
+        message = f"/{intent}" if intent else harmless(text)
         reply = await self._call(
             "POST",
             "/webhooks/rest/webhook",
-            json={"sender": key, "message": harmless(text), "metadata": metadata},
+            json={"sender": key, "message": message, "metadata": metadata},
         )
         answers = [_answer(part) for part in reply if part.get("text")]
         if not answers:

@@ -40,6 +40,8 @@ from tickets.urgency import Circumstances
 
 log = logging.getLogger(__name__)
 
+LOCATED = "ask_service_point"
+"""What a shared location asks, without any words; a form under way takes it its own way."""
 QUIET = timedelta(seconds=20)
 """So long after our last words a waiting customer is not told his place again."""
 FORM_SLOTS = (
@@ -56,6 +58,7 @@ class Asked:
     text: str
     metadata: dict[str, Any]
     missed: tuple[dict[str, Any], ...]
+    intent: str | None
 
 
 class Router:
@@ -98,7 +101,7 @@ class Router:
                 return answered
         if asked.missed:
             await self._rasa.append(asked.key, asked.missed)
-        return await self._rasa.ask(asked.key, asked.text, asked.metadata)
+        return await self._rasa.ask(asked.key, asked.text, asked.metadata, asked.intent)
 
     def _prepare(self, row: Inbox) -> Asked | None:
         """What to ask the bot; None, and handled, if people hold the conversation or a file came
@@ -106,11 +109,13 @@ class Router:
         with self._database.read() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
             message = session.get_one(Message, row.message_id)
-            wordless = message.payload.get("label") == message.text
+            located = "point" in message.payload
+            wordless = message.payload.get("label") == message.text and not located
             if conversation.holder == Holder.BOT and not wordless:
                 return Asked(
                     key=conversation.key,
                     text=message.text,
+                    intent=LOCATED if located else None,
                     metadata={"inbox_id": row.id, "message_id": message.id},
                     missed=tuple(self._missed(session, conversation, message)),
                 )

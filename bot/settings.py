@@ -61,6 +61,7 @@ class Settings:
     secret: str
     secure_cookies: bool
     telegram: TelegramSettings | None = None
+    wechat_logistics: wechat.Logistics | None = None
     wechat: wechat.Account | None = None
     wecom: wecom.Account | None = None
     widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -99,7 +100,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
     ``_DESK``, ``_DESK_LANGUAGE``; for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``,
-    ``_AES_KEY``, ``_CUSTOM_SEND``, ``_PASSIVE``, ``_TEMPLATE``, ``_API``; for WeCom
+    ``_AES_KEY``, ``_CUSTOM_SEND``, ``_PASSIVE``, ``_TEMPLATE``, ``_API``, and to tell it where
+    parcels are ``_WECHAT_LOGISTICS_APPID``, ``_SECRET``; for WeCom
     ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``;
     for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own app ``_HTTP_SECRET_<ACCOUNT>``; for
     sources of scans see docs/sources.md; for the depot ``_DEPOT_URL``, ``_DEPOT_SECRET``;
@@ -130,6 +132,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        wechat_logistics=wechat.logistics(get),
         wecom=wecom.from_settings(get),
         widget_secrets=_widget_secrets(given),
         sources=accounts.from_settings(get),

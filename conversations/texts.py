@@ -58,8 +58,12 @@ class Texts:
         near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days)
         if near:
             return self.say(language, f"words.{near}", time=time)
-        day = format_date(local, "M月d日" if language == "zh" else "d MMM", locale=language)
-        return f"{day} {time}"
+        return f"{self.day(at, language)} {time}"
+
+    def day(self, at: datetime, language: str) -> str:
+        """The day of an instant: ``11月25日``, ``25 Nov``."""
+        local = at.astimezone(self.zone)
+        return format_date(local, "M月d日" if language == "zh" else "d MMM", locale=language)
 
     def window(self, begin: datetime, end: datetime, language: str) -> str:
         """A window of time; within one day the day is named once."""

@@ -46,7 +46,7 @@ class IdentityTry(Base):
 
     The number need not exist. ``wrong_in_row`` counts this customer's wrong tries at it since the
     last right one or the last lock; 0 is the right one. The digits themselves are kept
-    in the message alone.
+    in the message alone; a try on the parcel's own page is no message, and they are kept nowhere.
     """
 
     __tablename__ = "identity_tries"
@@ -59,7 +59,7 @@ class IdentityTry(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
     waybill_no: Mapped[str] = mapped_column(String(40))
-    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), unique=True)
     wrong_in_row: Mapped[int]
     at: Mapped[datetime]
 

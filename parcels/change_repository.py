@@ -62,6 +62,16 @@ def try_in(session: Session, message_id: int) -> IdentityTry | None:
     return session.scalar(select(IdentityTry).where(IdentityTry.message_id == message_id))
 
 
+def tries_at(session: Session, waybill_no: str, limit: int) -> Sequence[IdentityTry]:
+    """All customers' tries at a number, newest first."""
+    return session.scalars(
+        select(IdentityTry)
+        .where(IdentityTry.waybill_no == waybill_no)
+        .order_by(IdentityTry.at.desc(), IdentityTry.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def wrong_of_customer(session: Session, customer_id: int, since: datetime) -> int:
     """A customer's wrong tries at all numbers."""
     return _wrong(session, IdentityTry.customer_id == customer_id, IdentityTry.at > since)
@@ -94,6 +104,23 @@ def agreed_until(session: Session, waybill_no: str) -> datetime | None:
         .limit(1)
     )
     return datetime.fromisoformat(wish["to"]) if wish else None
+
+
+def held_order(session: Session, public_id: str) -> DepotOrder | None:
+    """The order that the depot knows by this id, held until the transaction ends."""
+    return session.scalar(
+        select(DepotOrder).where(DepotOrder.public_id == public_id).with_for_update()
+    )
+
+
+def orders_about(session: Session, waybill_no: str, limit: int) -> Sequence[DepotOrder]:
+    """What the depot was told to do with a parcel, newest first."""
+    return session.scalars(
+        select(DepotOrder)
+        .where(DepotOrder.about == waybill_no)
+        .order_by(DepotOrder.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrder | None:

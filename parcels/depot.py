@@ -5,7 +5,8 @@ standardwebhooks.com says: ``webhook-id`` (also the idempotency key: the same or
 same id again and again until it is answered), ``webhook-timestamp`` (Unix seconds) and
 ``webhook-signature`` (``v1,`` and base64 of HMAC-SHA256 over ``id.timestamp.body``). The answer is
 200 with JSON ``{"result": "accepted" | "refused" | "pending", "reason"?, "receipt"?}``. Pending
-and everything else (time-out, 5xx, no JSON) mean: asked again later.
+and everything else (time-out, 5xx, no JSON) mean: asked again later. The depot may also answer by
+itself: the same JSON with the order's ``id``, signed the same way, to ``/depot/receipts``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from parcels.change_models import DepotOrder
+from parcels.schemas import Text
 from store import clock
 from store.errors import CourierError, Forbidden
 
@@ -39,8 +41,14 @@ class Receipt(BaseModel):
     """What the depot says. ``reason`` is one of ours (texts ``change.reason.…``) or its own."""
 
     result: Result
-    reason: Annotated[str | None, Field(max_length=40)] = None
-    receipt: Annotated[str | None, Field(max_length=64)] = None
+    reason: Annotated[Text | None, Field(max_length=40)] = None
+    receipt: Annotated[Text | None, Field(max_length=64)] = None
+
+
+class LaterReceipt(Receipt):
+    """What the depot says later, by itself: ``id`` is the order's."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
 class NoAnswer(CourierError):

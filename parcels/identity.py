@@ -102,16 +102,17 @@ def prove(
     session: Session,
     rules: Rules,
     customer: Customer,
-    message_id: int,
+    message_id: int | None,
     waybill_no: str,
     digits: str,
 ) -> Answer:
-    """Hear one try and keep it; the same message heard again is the same try.
+    """Hear one try and keep it; the same message heard again is the same try. ``message_id`` is
+    None for a try on the parcel's own page.
 
     LOCKED also for the wrong try that locks. What is locked is neither compared nor kept.
     """
     number = canonical(waybill_no)[:40]
-    heard = change_repository.try_in(session, message_id)
+    heard = change_repository.try_in(session, message_id) if message_id else None
     if heard is None:
         if locked(session, rules, customer, number):
             return Answer.LOCKED

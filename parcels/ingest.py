@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from parcels import history, repository
+from parcels import history, path_repository, repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn
@@ -80,6 +80,7 @@ def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> St
     with history.recounted(session, touched):
         repository.add_scans(session, rows)
         repository.follow_scans(session, touched)
+    path_repository.queue(session, touched)
     return Stored(new=len(rows), known=len(given) - len(rows))
 
 

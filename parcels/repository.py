@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -20,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from parcels.models import ApiKey, Scan, Shipment, Status
+from parcels.models import ApiKey, Scan, ServiceCode, Shipment, Status
 
 _PROGRESS = case(
     {
@@ -44,6 +45,16 @@ seconds: of scans of the same instant the one farther along the road is newer.""
 _NEWEST_FIRST = tuple(column.desc() for column in ROAD)
 
 
+_PAGE_STAMP = (
+    select(
+        *Shipment.__table__.columns,
+        select(func.max(Scan.id)).where(Scan.shipment_id == Shipment.id).scalar_subquery(),
+    )
+    .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+    .where(ServiceCode.code == bindparam("code"))
+)
+
+
 def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
     return session.scalar(select(Shipment).where(Shipment.waybill_no == waybill_no))
 
@@ -51,6 +62,22 @@ def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
 def among(session: Session, waybill_nos: Collection[str]) -> Sequence[Shipment]:
     """The shipments that exist of these numbers: one index look-up each, at any table size."""
     return session.scalars(select(Shipment).where(Shipment.waybill_no.in_(waybill_nos))).all()
+
+
+def of_person(
+    session: Session, name: str, digits: str, since: datetime, limit: int
+) -> Sequence[Shipment]:
+    """Parcels since then from or to whoever has exactly this name and a phone that ends in these
+    digits, newest first."""
+    ends = f"%{digits}"
+    recipient = (Shipment.recipient_name == name) & Shipment.recipient_phone.like(ends)
+    sender = (Shipment.sender_name == name) & Shipment.sender_phone.like(ends)
+    return session.scalars(
+        select(Shipment)
+        .where(recipient | sender, Shipment.created_at > since)
+        .order_by(Shipment.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def last_scan(session: Session, shipment_id: int) -> Scan | None:
@@ -125,6 +152,30 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
         .values(status=func.coalesce(newest, Shipment.status)),
         execution_options={"synchronize_session": False},
     )
+
+
+def service_code(session: Session, shipment_id: int) -> str | None:
+    return session.scalar(select(ServiceCode.code).where(ServiceCode.shipment_id == shipment_id))
+
+
+def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
+    """One that another transaction has added meanwhile stays as it is."""
+    session.execute(insert(session, ServiceCode).on_conflict_do_nothing(), row)
+
+
+def by_service_code(session: Session, code: str) -> Shipment | None:
+    return session.scalar(
+        select(Shipment)
+        .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+        .where(ServiceCode.code == code)
+    )
+
+
+def page_stamp(session: Session, code: str) -> tuple[Any, ...] | None:
+    """Changes whenever a parcel or its scans do; None if no parcel has this code. One look-up:
+    open pages ask it again and again."""
+    row = session.execute(_PAGE_STAMP, {"code": code}).one_or_none()
+    return None if row is None else tuple(row)
 
 
 def api_key(session: Session, key: str) -> ApiKey | None:

@@ -21,6 +21,8 @@ from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from parcels.regions import Regions
+from parcels.tariffs import Tariffs
 from store import policies
 from store.engine import Database
 from store.live import Live
@@ -57,6 +59,11 @@ def build(database: Database) -> Rooms:
             Live(database),
         ),
     )
+
+
+def tariffs() -> Tariffs:
+    regions = Regions.from_file(POLICIES / "regions.yml")
+    return Tariffs.from_file(POLICIES / "tariffs.yml", regions)
 
 
 def file_store() -> Files:

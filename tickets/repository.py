@@ -44,6 +44,16 @@ def of_conversation(session: Session, conversation_id: int) -> Sequence[Ticket]:
     ).all()
 
 
+def of_waybill(session: Session, waybill_no: str, limit: int) -> Sequence[Ticket]:
+    """All tickets about a parcel, newest first."""
+    return session.scalars(
+        select(Ticket)
+        .where(Ticket.waybill_no == waybill_no)
+        .order_by(Ticket.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def open_of_conversation(session: Session, conversation_id: int) -> Ticket | None:
     """The newest unfinished ticket that was opened in this conversation."""
     return session.scalar(

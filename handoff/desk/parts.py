@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from conversations.files import Files
 from conversations.texts import Texts
 from handoff import staff
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.models import Case, CaseState
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
@@ -35,6 +36,7 @@ class Desk:
     texts: Texts
     live: Live
     files: Files
+    parcels: ParcelRules
     secure_cookies: bool
     telegram: bool = False
 

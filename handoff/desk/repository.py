@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from conversations.models import Author, Kind, Message
-from handoff.models import Case
+from conversations.models import Author, Customer, Kind, Message
+from handoff.models import Case, ParcelLook
 
 
 def last_replies(session: Session, conversation_ids: Collection[int]) -> dict[int, int]:
@@ -32,3 +32,18 @@ def cases_of(session: Session, conversation_id: int) -> Sequence[Case]:
     return session.scalars(
         select(Case).where(Case.conversation_id == conversation_id).order_by(Case.id.desc())
     ).all()
+
+
+def looks(session: Session, waybill_no: str, limit: int) -> Sequence[ParcelLook]:
+    """Who looked at what is personal of a parcel, newest first."""
+    return session.scalars(
+        select(ParcelLook)
+        .where(ParcelLook.waybill_no == waybill_no)
+        .order_by(ParcelLook.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def customers(session: Session, ids: Collection[int]) -> dict[int, Customer]:
+    found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    return {customer.id: customer for customer in found}

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from handoff.desk import api, incidents, pages, sign_in, stream, telegram, undelivered
+from handoff.desk import (
+    api,
+    incidents,
+    pages,
+    parcels,
+    sign_in,
+    stream,
+    telegram,
+    undelivered,
+)
 from handoff.desk.edge import api_route_class, route_class
 from handoff.desk.parts import Desk
 from handoff.desk.replies import TAKES_FILES
@@ -29,6 +38,7 @@ def router(desk: Desk) -> APIRouter:
     review.add_routes(shown, desk, templates)
     telegram.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
+    parcels.add_routes(shown, desk, templates)
     incidents.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)

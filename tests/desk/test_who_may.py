@@ -43,6 +43,10 @@ def ways() -> list[Way]:
         Way("POST", "/desk/incidents", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/until", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/end", "", (403, 403, 303)),
+        Way("GET", "/desk/parcels", "", (200, 200, 200)),
+        Way("GET", "/desk/parcels/{number}", "", (200, 200, 200)),
+        Way("POST", "/desk/parcels/{number}/reveal", "", (200, 200, 200)),
+        Way("POST", "/desk/parcels/find", "", (422, 422, 422)),
         Way("GET", "/api/session", "", (200, 200, 200)),
         Way("GET", "/api/cases", "", (200, 200, 200)),
         Way("GET", "/desk/telegram", "", (200, 200, 200)),
@@ -116,6 +120,8 @@ def address(world: World, way: Way) -> str:
     if "{incident_id}" in way.path:
         assert world.signed_in("chen").press("/desk/incidents", False, **FOG).status_code == 303
         return way.path.replace("{incident_id}", "1")
+    if "{number}" in way.path:
+        return way.path.replace("{number}", world.parcel())
     if not way.case:
         return way.path
     case_id = case_in(world, way.case)

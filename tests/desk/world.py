@@ -36,12 +36,15 @@ from conversations.models import (
 from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import STATIC, Desk, router
 from handoff.models import Case, Role, Staff
 from handoff.packet import Guess
 from handoff.packet import Request as Handoff
 from handoff.service import Handoffs
+from parcels import service as parcels
+from parcels.schemas import ShipmentIn
 from store import clock
 from store.claims import release
 from store.engine import Database
@@ -164,6 +167,19 @@ class World:
             release(row, retry_at=None, error="OperationalError")
             return row.id
 
+    def parcel(self, number: str = "SF1234567890123", **facts: Any) -> str:
+        """A parcel of somebody's; its number."""
+        person = {
+            "recipient_name": "张三丰",
+            "recipient_phone": "13812347654",
+            "recipient_address": "上海市世纪大道 100 号",
+            "sender_name": "李四光",
+            "sender_phone": "13900001234",
+        }
+        with self.database.write() as session:
+            given = ShipmentIn(waybill_no=number, **(person | facts))
+            return parcels.store_shipment(session, given).waybill_no
+
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:
             return session.get_one(Case, case_id)
@@ -215,7 +231,11 @@ def build(database: Database) -> World:
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
     handoffs = Handoffs(texts, urgency, routing, lambda name: can.get(name, Capabilities()), live)
-    desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False, telegram=True)
+    desk = Desk(
+        database, handoffs, texts, live, file_store(),
+        ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
+        secure_cookies=False, telegram=True,
+    )  # fmt: skip
     app = FastAPI()
     app.include_router(router(desk))
     app.mount("/static/desk", StaticFiles(directory=STATIC))

@@ -41,6 +41,7 @@ def rules() -> ChangeRules:
         ("cancel_or_return", "帮我拦截", "intercept"),
         ("cancel_or_return", "我拒收", "refuse"),
         ("cancel_or_return", "return it to the sender", "return"),
+        ("cancel_or_return", "send YT1 back to the sender", "return"),
         ("cancel_or_return", "取消寄件", "cancel"),
         ("request_pickup", "取件改到后天", "pickup_move"),
         ("request_pickup", "不用来取了", "pickup_cancel"),
@@ -130,6 +131,8 @@ def test_windows_of_pickups_are_half_hours_of_the_clock(rules: ChangeRules, at: 
     ("text", "wanted"),
     [
         ("别再发消息了", False),
+        ("别再给我发消息了", False),
+        ("不要再给我发短信", False),
         ("please stop texting me", False),
         ("有进展提醒我", True),
         ("subscribe me", True),

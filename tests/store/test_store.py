@@ -15,7 +15,10 @@ import bot.channels.wecom.models
 import conversations.models
 import handoff.models
 import parcels.change_models
+import parcels.invoice_models
 import parcels.models
+import parcels.path_models
+import parcels.point_models
 import parcels.road_models
 import tickets.models
 from conversations.models import Inbox
@@ -31,8 +34,11 @@ TABLES = (
     conversations.models,
     handoff.models,
     parcels.change_models,
+    parcels.invoice_models,
     parcels.models,
     parcels.road_models,
+    parcels.path_models,
+    parcels.point_models,
     tickets.models,
 )
 LEASE = timedelta(seconds=30)

@@ -26,7 +26,7 @@ from bot.channels.tencent.crypto import SafeMode, genuine, signature
 from bot.channels.tencent.token import Token
 from bot.channels.thinking import Thinking
 from bot.channels.wechat import media
-from bot.channels.wechat.account import Account
+from bot.channels.wechat.account import Account, Credentials
 from bot.channels.wechat.convert import NAME, to_inbound
 from bot.channels.wechat.passive import HOLD, PassiveReplies, Taken
 from bot.channels.wechat.policy import WeChatPolicy
@@ -240,7 +240,7 @@ class WeChatChannel:
             raise Forbidden("a request that WeChat did not sign")
 
 
-async def stable_token(api: Api, account: Account) -> Reply:
+async def stable_token(api: Api, account: Credentials) -> Reply:
     """Ask for the account's token in normal mode."""
     asked = {"appid": account.appid, "secret": account.secret}
     return await api.post("/cgi-bin/stable_token", {"grant_type": "client_credential", **asked})
