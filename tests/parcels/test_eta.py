@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -208,6 +209,34 @@ def test_any_order_and_repetition_gives_the_same_history(
         stored = list(road_repository.travelled(session, ids))
     roads = [[node for node in stored if node.parcel == parcel] for parcel in ids]
     assert told[0] == Counter(bar for road in roads for bar in history.legs(road))
+
+
+def test_batches_side_by_side_are_counted_once(database: Database, at: object) -> None:
+    numbers = [f"SF4{n:012}" for n in range(12)]
+    with database.write() as session:
+        given = [ParcelIn(waybill_no=number, carrier="yto") for number in numbers]
+        ingest.parcels(session, given, GOODS)
+    road: Road = [
+        (0, Status.IN_TRANSIT, JINAN),
+        (5, Status.OUT_FOR_DELIVERY, BEIJING),
+        (7, Status.DELIVERED, "门口"),
+    ]
+    began = MONDAY - timedelta(days=1)
+    told = [scan for number in numbers for scan in scans(number, began, road)]
+
+    def tell_some(worker: int) -> None:
+        mixed = told[worker:] + told[:worker]
+        for begin in range(0, len(mixed), 5):
+            with database.write() as session:
+                ingest.scans(session, mixed[begin : begin + 5])
+
+    threads = [threading.Thread(target=tell_some, args=[7 * worker]) for worker in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(bars(database).values()) == {len(numbers)}
+    assert len(bars(database)) == 6
 
 
 @given(st.lists(st.integers(0, 100), min_size=history.ENOUGH, max_size=200), st.integers(0, 100))
