@@ -213,9 +213,8 @@ def test_any_order_and_repetition_gives_the_same_history(
 
 def test_batches_side_by_side_are_counted_once(database: Database, at: object) -> None:
     numbers = [f"SF4{n:012}" for n in range(12)]
-    with database.write() as session:
-        given = [ParcelIn(waybill_no=number, carrier="yto") for number in numbers]
-        ingest.parcels(session, given, GOODS)
+    given = [ParcelIn(waybill_no=number, carrier="yto") for number in numbers]
+    ingest.take_parcels(database, given, GOODS)
     road: Road = [
         (0, Status.IN_TRANSIT, JINAN),
         (5, Status.OUT_FOR_DELIVERY, BEIJING),
