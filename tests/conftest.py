@@ -20,6 +20,7 @@ from store.engine import Database
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers' plugin reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browsers, Rasa servers and trainings run one after another, whatever runs beside them."""
     for item in items:
