@@ -81,7 +81,7 @@ class Texts:
 def _read(folder: Path) -> Iterator[tuple[str, list[str]]]:
     for path in sorted(folder.glob("*.yml")):
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except yaml.YAMLError as error:
             raise PolicyError(f"{path} is not YAML: {error}") from error
         if not isinstance(document, dict):

@@ -39,7 +39,7 @@ def read(path: Path) -> str:
 def parse(text: str, path: Path | str, shape: type[AnyPolicy], **context: object) -> AnyPolicy:
     """``load`` of a text; ``path`` is what its errors call it."""
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise PolicyError(f"{path} is not YAML: {error}") from error
     except ValueError as error:
