@@ -7,22 +7,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rasa_sdk.events import FollowupAction
+
 from actions import change_steps as steps
+from actions import invoice, questions
 from actions.base import Skill
 from actions.change_words import closing, end
 from actions.draft import Draft
 from actions.handing import hand_over, judge
 from actions.matters import CHANGES, problem_beside
+from actions.questions import QUESTIONS
 from actions.report import INTERRUPTIONS, THREAT, open_ticket
-from actions.turn import Reply, Turn, remember
+from actions.turn import CHANGE_FORM, Reply, Turn, remember
 from parcels import identity
 from parcels.change_models import OrderKind
+from parcels.lookup import canonical
 
+INVOICE = "ask_invoice"
+NEED_NO_DEPOT = frozenset({INVOICE, "manage_notifications"})
 AT_ONCE = frozenset({"ask_human", THREAT})
 """Whoever says this means it, whatever else the message holds."""
 LETS_GO = frozenset({"deny", "goodbye"})
 SHORT = 6
 """Signs of a message that calls the change off and not the parcel: 取消, 算了."""
+ELSEWHERE, ANSWER = "report_misdelivery", 20
+"""A neighbour's door looks like a parcel left there: asked for one, so short a message names it."""
 TRIES = 2
 
 
@@ -32,6 +41,8 @@ class PassOn(Skill):
     skill = "action_pass_on"
 
     def handle(self, turn: Turn) -> Reply:
+        if turn.intent == INVOICE:
+            return Reply(events=(FollowupAction(CHANGE_FORM),))
         problem = problem_beside(turn)
         return open_ticket(turn, problem) if problem else pass_on(turn, turn.intent)
 
@@ -44,10 +55,12 @@ class ValidateChangeForm(Skill):
 
     def handle(self, turn: Turn) -> Reply:
         draft = Draft.of(turn.tracker.get_slot("change"))
-        if draft is None:
+        if draft is None or draft.asked is None:
             return self._begin(turn)
         if turn.intent in AT_ONCE:
             return Reply()
+        if draft.intent in QUESTIONS:
+            return self._question(turn, draft)
         heard = _hear(turn, draft)
         if heard is not None:
             return steps.go_on(turn, heard)
@@ -57,21 +70,37 @@ class ValidateChangeForm(Skill):
             return self._begin(turn, draft)
         if turn.intent in INTERRUPTIONS or turn.intent in turn.services.problems:
             return Reply()  # refused by the form, so that its own rule answers
-        if turn.intent == "ask_invoice":
-            return Reply()
         return self._again(turn, draft)
 
+    def _question(self, turn: Turn, draft: Draft) -> Reply:
+        """A question is dropped for whatever else is wanted."""
+        heard = questions.heard(turn, draft)
+        if heard is not None:
+            return heard
+        if turn.intent in LETS_GO:
+            return end(turn.say("talk.deny"))
+        if turn.intent in CHANGES or turn.intent in QUESTIONS.keys() - {draft.intent}:
+            return self._begin(turn)
+        if turn.intent in INTERRUPTIONS - {draft.intent} or turn.intent in turn.services.problems:
+            return Reply()
+        return questions.again(turn, draft)
+
     def _begin(self, turn: Turn, before: Draft | None = None) -> Reply:
+        if turn.intent in QUESTIONS:
+            return questions.go_on(turn, questions.begin(turn))
         intent = turn.intent if turn.intent in CHANGES else turn.slot("pending") or turn.intent
         problem = problem_beside(turn)
         if problem:
             return closing(open_ticket(turn, problem))
-        if not turn.services.orders_go_out:
+        if not turn.services.orders_go_out and intent not in NEED_NO_DEPOT:
             return closing(pass_on(turn, intent))
         number = turn.number or (before.waybill_no if before else None)
         draft = Draft(intent=intent, said=turn.text, waybill_no=number)
-        if before is not None and before.intent == intent:
-            draft = replace(before, said=turn.text, tries=before.tries + 1)
+        if before is not None and before.intent == intent and _same_parcel(before, number):
+            # Not ``confirm`` any more: what is asked for now has not been summed up yet.
+            draft = replace(
+                before, said=turn.text, waybill_no=number, asked=None, tries=before.tries + 1
+            )
             if draft.tries > TRIES:
                 return self._again(turn, draft)
         return steps.go_on(turn, steps.volunteered(turn, draft), begun=before is None)
@@ -106,6 +135,8 @@ def _hear(turn: Turn, draft: Draft) -> Draft | None:
         case "time":
             understood = steps.time_in(turn)
             return steps.timed(turn, draft, understood) if understood else None
+        case "title" | "tax_number" | "email":
+            return invoice.hear(turn, draft)
         case "place" | "person" as need if _tells(turn):
             kind = _renamed(turn, draft)
             if kind is not None:
@@ -126,6 +157,11 @@ def _confirmed(turn: Turn, draft: Draft) -> Draft | None:
     return None
 
 
+def _same_parcel(before: Draft, number: str | None) -> bool:
+    known = before.waybill_no
+    return known is None or number is None or canonical(number) == canonical(known)
+
+
 def _renamed(turn: Turn, draft: Draft) -> OrderKind | None:
     """Asked for the new address, a customer may say: then leave it at the door."""
     if draft.kind != OrderKind.ADDRESS:
@@ -136,7 +172,9 @@ def _renamed(turn: Turn, draft: Draft) -> OrderKind | None:
 
 def _tells(turn: Turn) -> bool:
     """Whether a message can be a place or a name: not when it plainly wants something else."""
-    if turn.given_now("place") or turn.given_now("phone"):
+    if turn.given_now("place") or turn.given_now("phone") or turn.shared:
+        return True
+    if turn.intent == ELSEWHERE and len(turn.text) <= ANSWER:
         return True
     away = INTERRUPTIONS | LETS_GO | {"nlu_fallback"} | set(turn.services.problems)
     return turn.intent not in away or (turn.intent == "nlu_fallback" and len(turn.text) > 1)

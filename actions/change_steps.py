@@ -7,16 +7,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from actions import invoice, notice_steps
 from actions.change_words import ask, end, person, yes_no
 from actions.draft import Draft
+from actions.proof import owned
 from actions.turn import Reply, Turn, joined
-from conversations import repository as record
 from conversations.schemas import Button
-from parcels import change_repository, identity, orders, times, waybills
-from parcels import repository as parcels
+from parcels import change_repository, orders, times
 from parcels.change_models import OrderKind
 from parcels.change_rules import PICKUPS, Cut
-from parcels.lookup import canonical
 from parcels.models import Shipment, Status
 from parcels.times import Interval
 from store import clock
@@ -43,7 +42,11 @@ def volunteered(turn: Turn, draft: Draft) -> Draft:
     rules = turn.services.changes
     kind = rules.named(draft.intent, turn.text)
     if kind is not None:
+        # The place of a locker is no station's.
+        draft = draft if kind == draft.kind else draft.without("place", "person")
         draft = replace(draft, kind=kind)
+    if draft.intent == "ask_invoice":
+        draft = invoice.hear(turn, draft) or draft
     if draft.intent in {"change_delivery_time", "request_pickup"}:
         understood = time_in(turn)
         if understood:
@@ -85,52 +88,18 @@ def timed(turn: Turn, draft: Draft, wish: Interval) -> Draft:
 
 def _next(turn: Turn, draft: Draft) -> Reply:
     if draft.intent == "manage_notifications":
-        return _notices(turn, draft)
+        return notice_steps.wish(turn, draft)
     if draft.intent == "request_pickup":
         return _pickup(turn, draft)
-    found = _owned(turn, draft)
+    found = owned(turn, draft)
     if isinstance(found, Reply):
         return found
     draft = replace(draft, waybill_no=found.waybill_no)
     if draft.intent == "ask_pickup_code":
         return end(*_code(turn, found), waybill_no=found.waybill_no)
+    if draft.intent == "ask_invoice":
+        return invoice.go_on(turn, draft)
     return _delivery(turn, draft, found)
-
-
-def _owned(turn: Turn, draft: Draft) -> Shipment | Reply:
-    """The shipment, once this customer has proved that it is his; else what is to be said.
-
-    Nothing before the proof looks whether the number exists; a number that nobody can have issued
-    is told apart by its own check digit.
-    """
-    rules = turn.services.changes.identity
-    customer = record.customer_of(turn.session, turn.conversation)
-    typed = draft.waybill_no or identity.only_proven(turn.session, rules, customer)
-    if typed is None:
-        return ask(turn, draft, "number")
-    number = canonical(typed)[:40]
-    formats = waybills.recognise(number)
-    if formats and not any(found.possible for found in formats):
-        words = turn.say("track.mistyped", number=number)
-        return ask(turn, replace(draft, waybill_no=None), "number", words)
-    if not identity.proven(turn.session, rules, customer, number):
-        digits = identity.digits_in(turn.text, asked=draft.asked == "digits")
-        if identity.locked(turn.session, rules, customer, number):
-            answer = identity.Answer.LOCKED
-        elif digits is None or turn.message is None:
-            return ask(turn, replace(draft, waybill_no=number), "digits")
-        else:
-            answer = identity.prove(turn.session, rules, customer, turn.message.id, number, digits)
-        if answer is identity.Answer.LOCKED:
-            words = turn.say("change.locked", minutes=rules.lock_minutes)
-            return end(words, buttons=person(turn))
-        if answer is identity.Answer.WRONG:
-            words = turn.say("change.wrong_digits")
-            return ask(turn, replace(draft, waybill_no=number, tries=0), "digits", words)
-        draft = replace(draft, asked=None)
-    shipment = parcels.by_waybill(turn.session, number)
-    assert shipment is not None, "proved, and yet unknown"
-    return shipment
 
 
 def _delivery(turn: Turn, draft: Draft, shipment: Shipment) -> Reply:
@@ -211,21 +180,6 @@ def times_of(draft: Draft, turn: Turn) -> tuple[datetime, datetime]:
         for name in ("from", "to")
     )
     return begin, until
-
-
-def _notices(turn: Turn, draft: Draft) -> Reply:
-    """Stopping needs no proof: it tells nothing, and everybody may stop what comes to him."""
-    wanted = turn.services.changes.notices.wanted(draft.said)
-    if wanted is None:
-        return end(turn.say("change.notices.unclear"), buttons=person(turn))
-    number = None
-    if wanted:
-        found = _owned(turn, draft)
-        if isinstance(found, Reply):
-            return found
-        number = found.waybill_no
-    orders.wish_notices(turn.session, turn.conversation.customer_id, number, wanted)
-    return end(turn.say("change.notices.wanted" if wanted else "change.notices.stopped"))
 
 
 def _code(turn: Turn, shipment: Shipment) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A change under way: what is known of it so far, kept in Rasa's slot ``change``."""
+"""A change or question under way: what is known of it so far, in Rasa's slot ``change``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,31 @@ from typing import Any, Literal
 from parcels.change_models import OrderKind
 from parcels.times import Interval
 
-Asked = Literal["number", "digits", "time", "place", "person", "confirm"]
+Asked = Literal[
+    "number",
+    "digits",
+    "time",
+    "place",
+    "person",
+    "confirm",
+    "title",
+    "tax_number",
+    "email",
+    "route",
+    "origin",
+    "destination",
+    "weight",
+    "where",
+    "goods",
+]
+"""Of a change, of an invoice, of a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """``details`` is what an order carries (parcels/orders.py:Wish); ``asked`` is the question
-    that waits for its answer, ``tries`` the answers in a row that did not answer it."""
+    that waits for its answer (None: it is over), ``tries`` the answers in a row that did not answer
+    it."""
 
     intent: str
     said: str
@@ -39,6 +57,9 @@ class Draft:
     def told(self, **details: str) -> Draft:
         """With further details; the question is answered."""
         return replace(self, details={**self.details, **details}, tries=0)
+
+    def without(self, *names: str) -> Draft:
+        return replace(self, details={k: v for k, v in self.details.items() if k not in names})
 
     def at(self, window: Interval) -> Draft:
         return self.told(**{"from": window.start.isoformat(), "to": window.end.isoformat()})

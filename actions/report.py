@@ -11,14 +11,19 @@ from rasa_sdk.events import EventType
 from actions.base import Skill
 from actions.handing import hand_over, offers_person, too_angry
 from actions.matters import CHANGES, change_beside
-from actions.parcel import describe, propose
+from actions.parcel import propose
+from actions.telling import describe
 from actions.turn import Reply, Turn, joined, remember
+from conversations import attachments
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
+from parcels.service import whereabouts
+from tickets import evidence
 from tickets import repository as tickets
 from tickets.intake import Fact
 from tickets.models import Urgency
+from tickets.promises.models import PromiseKind
 from tickets.service import Complaint, Opened
 from tickets.urgency import Circumstances, Verdict
 
@@ -185,10 +190,15 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
             facts={fact.slot: fact.value for fact in turn.learned()},
         ),
     )
+    evidence.gather(turn.session, turn.services.tickets.lifecycle, turn.conversation.id)
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE:
-        words.append(describe(turn, shipment))
-    words = [joined(words, turn.language), _receipt(turn, opened)]
+        words.append(describe(turn, whereabouts(turn.session, shipment)))
+        if whereabouts(turn.session, shipment).reason:
+            turn.services.tickets.clocks.keep(
+                turn.session, (PromiseKind.CAUSE,), ticket_id=opened.ticket.id
+            )
+    words = [joined(words, turn.language), _receipt(turn, opened), _wants_files(turn, opened)]
     words = [text for text in words if text]
     reason, rule, hold = _why_a_person(turn, opened, threat)
     waiting = hand_over(
@@ -266,6 +276,17 @@ def _receipt(turn: Turn, opened: Opened) -> str:
         colour=turn.say(f"words.urgency.{ticket.urgency}"),
         by=opened.contact_by,
     )
+
+
+def _wants_files(turn: Turn, opened: Opened) -> str:
+    """The photos still missing, and a link where his channel carries none; once a ticket."""
+    ticket, services = opened.ticket, turn.services
+    files = attachments.by_id(turn.session, tickets.file_ids(turn.session, ticket.id))
+    if opened.joined or not services.intake.lacks(ticket, (f.kind for f in files)).evidence:
+        return ""
+    if services.handoffs.capabilities(turn.session, turn.conversation).images:
+        return turn.say("report.photos")
+    return turn.say("report.photos_by_link", link=services.upload(ticket.number))
 
 
 def _verdict(turn: Turn, kind: str, number: str | None) -> Verdict:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from conversations.texts import Texts
 from handoff.service import Handoffs
 from parcels.change_rules import ChangeRules
 from parcels.goods import Goods
+from parcels.invoices import InvoicePolicy
+from parcels.notice_rules import NoticeRules
+from parcels.points import PointsPolicy
+from parcels.sending import Sending
+from parcels.tariffs import Tariffs
+from parcels.timeline import Timeline
 from store.engine import Database
 from store.live import Live
 from tickets.anger import Anger
@@ -26,8 +33,16 @@ class Services:
     handoffs: Handoffs
     anger: Anger
     intake: Intake
+    upload: Callable[[str], str]
+    """The link by which the customer of a ticket sends files, by its number."""
     goods: Goods
     changes: ChangeRules
+    timeline: Timeline
+    tariffs: Tariffs
+    sending: Sending
+    points: PointsPolicy
+    invoices: InvoicePolicy
+    notices: NoticeRules
     orders_go_out: bool
     """Whether there is a depot to send orders to; without one, people make every change."""
     problems: tuple[str, ...]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from rasa_sdk.events import FollowupAction
 
+from actions import questions
 from actions.base import Skill
-from actions.change import pass_on
+from actions.change import NEED_NO_DEPOT, pass_on
 from actions.handing import offers_person
 from actions.matters import CHANGES
-from actions.parcel import track
+from actions.parcel import PROOF, prove, track
 from actions.person import not_understood
+from actions.questions import QUESTIONS
 from actions.turn import CHANGE_FORM, Reply, Turn, remember
 from conversations.schemas import Button
+from parcels.identity import digits_in
 from parcels.lookup import canonical
 from tickets import repository as tickets
 from tickets.models import FINISHED, Ticket
@@ -22,7 +25,7 @@ SURELY_OUT_OF_SCOPE = 0.6
 
 
 class Answer(Skill):
-    """Questions and small talk whose whole answer is a text of policies/texts, one per intent."""
+    """Small talk that a text answers, one per intent; questions, by what they need to know."""
 
     skill = "action_answer"
     interrupts = True
@@ -33,6 +36,8 @@ class Answer(Skill):
         return turn.intent != "out_of_scope" or sure >= SURELY_OUT_OF_SCOPE
 
     def handle(self, turn: Turn) -> Reply:
+        if turn.intent in QUESTIONS:
+            return questions.at_once(turn)
         key = f"faq.{turn.intent}"
         if not self.understands(turn) or not turn.services.texts.has(key):
             return not_understood(turn)
@@ -80,15 +85,18 @@ class Inform(Skill):
             return Reply((turn.say("track.which"),), events=remember(proposals=None))
         if turn.given_now("ticket_no"):
             return CheckTicket().handle(turn)
+        about = turn.slot("waybill_no")
+        if number is None and pending == PROOF and about and digits_in(turn.text, asked=True):
+            return prove(turn, about)
         if number is None and pending == "track_parcel" and any(map(str.isdigit, turn.text)):
             number = turn.text
         ticket = _waits_for_facts(turn)
         if ticket and turn.intent == "inform" and (number is None or ticket.waybill_no is None):
             return self._into(turn, ticket, number)
         if number is not None:
-            return track(turn, number)
+            return track(turn, *(turn.all_given("waybill_no") or [number]))
         if turn.intent == "affirm" and pending in CHANGES:
-            if turn.services.orders_go_out and pending != "ask_invoice":
+            if turn.services.orders_go_out or pending in NEED_NO_DEPOT:
                 return Reply(events=(FollowupAction(CHANGE_FORM),))
             return pass_on(turn, pending)
         if turn.intent in {"affirm", "deny"}:
@@ -127,13 +135,8 @@ def _next_steps(turn: Turn) -> tuple[Button, ...]:
 
 
 def _stage(turn: Turn, ticket: Ticket) -> str:
-    promised = [
-        p
-        for p in tickets.promises_to(turn.session, [ticket.conversation_id])
-        if p.ticket_id == ticket.id and p.kept_at is None
-    ]
-    key = "ticket.stage_by" if promised else "ticket.stage"
-    facts = {"by": min(p.due_at for p in promised)} if promised else {}
+    key = "ticket.stage_by" if ticket.next_due_at else "ticket.stage"
+    facts = {"by": ticket.next_due_at} if ticket.next_due_at else {}
     return turn.say(
         key,
         number=ticket.number,

@@ -17,10 +17,11 @@ from conversations import repository as record
 from conversations.models import Conversation, Message
 from conversations.schemas import Button
 from handoff.packet import Guess, Learned
-from parcels import orders
+from parcels import notices, orders
 from parcels import repository as parcels
 from parcels.lookup import canonical
 from parcels.models import Shipment
+from parcels.points import Position
 from store.errors import NotFound
 from tickets.intake import Fact
 
@@ -87,11 +88,22 @@ class Turn:
 
     def given_now(self, entity: str) -> str | None:
         """The value this very message gives for an entity."""
-        return next((str(v) for v in self.tracker.get_latest_entity_values(entity) if v), None)
+        return next(iter(self.all_given(entity)), None)
+
+    def all_given(self, entity: str) -> list[str]:
+        """All values this very message gives for an entity, each once."""
+        given = self.tracker.get_latest_entity_values(entity)
+        return list(dict.fromkeys(str(value) for value in given if value))
 
     def say(self, key: str, **facts: object) -> str:
         """A text of policies/texts in the customer's language; variants in turn."""
         return self.services.texts.say(self.language, key, self.inbox_id, **facts)
+
+    @property
+    def shared(self) -> Position | None:
+        """The location that the customer shared with this message."""
+        point = self.message.payload.get("point") if self.message else None
+        return Position(*point) if point else None
 
     @property
     def number(self) -> str | None:
@@ -103,7 +115,31 @@ class Turn:
         given = self.given_now("waybill_no")
         if given is not None:
             return given
-        return self.slot("waybill_no") if self._same_goods() else None
+        if self.told:
+            number = self.told[0] if len(self.told) == 1 else None
+        else:
+            number = self.slot("waybill_no")
+        return number if number and self._same_goods(number) else None
+
+    @cached_property
+    def told(self) -> Sequence[str]:
+        """The parcels that our last notice told of, if since then no number was spoken of: what an
+        answer such as "reschedule" is about. Not in a form, which knows what it is about."""
+        if self.message is None:
+            return ()
+        at, numbers = notices.told_in(self.session, self.conversation, self.message.id)
+        heard = spoken = 0
+        form = form_before = None
+        for event in self.tracker.events:
+            match event:
+                case {"event": "user"}:
+                    heard = (event.get("metadata") or {}).get("message_id") or heard
+                    form_before = form
+                case {"event": "active_loop"}:
+                    form = event.get("name")
+                case {"event": "slot", "name": "waybill_no", "value": value} if value:
+                    spoken = heard
+        return () if form_before or spoken > at else numbers
 
     @cached_property
     def shipment(self) -> Shipment | None:
@@ -111,9 +147,9 @@ class Turn:
         number = self.number
         return parcels.by_waybill(self.session, canonical(number)) if number else None
 
-    def _same_goods(self) -> bool:
-        number, named = self.slot("waybill_no"), self.given_now("goods")
-        known = parcels.by_waybill(self.session, canonical(number)) if number and named else None
+    def _same_goods(self, number: str) -> bool:
+        named = self.given_now("goods")
+        known = parcels.by_waybill(self.session, canonical(number)) if named else None
         if known is None or not known.goods or not named:
             return True
         classify = self.services.goods.classify
@@ -185,7 +221,8 @@ class Turn:
             told = orders.facts(
                 self.services.texts, self.language, change["kind"], change["details"]
             )
-            found |= {name: Learned(name, v, "customer", None, None) for name, v in told.items()}
+            for name, value in told.items():
+                found.setdefault(name, Learned(name, value, "customer", None, None))
         return tuple(found.values())
 
 

@@ -128,7 +128,8 @@ class ConsoleLine:
         self._headers = {"Authorization": f"Bearer {token(settings.secret)}"}
         self._ids = itertools.count(1)
 
-    async def turn(self, customer: str, text: str) -> int:
+    async def say(self, customer: str, text: str) -> tuple[int, int]:
+        """Have a message stored: its numbers in the inbox and in the record."""
         body = {"as": customer, "id": f"m{next(self._ids)}", "text": text}
         async with self._http.post(
             f"{self._base}/console/messages", json=body, headers=self._headers
@@ -136,7 +137,10 @@ class ConsoleLine:
             if reply.status != 202:
                 raise TurnFailed(await reply.text())
             stored = await reply.json()
-        number, after = int(stored["inbox_id"]), int(stored["message_id"])
+        return int(stored["inbox_id"]), int(stored["message_id"])
+
+    async def turn(self, customer: str, text: str) -> int:
+        number, after = await self.say(customer, text)
         answered = False
         while True:
             asked = {"as": customer, "inbox_id": str(number), "after": str(after)}

@@ -11,14 +11,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 from rich.console import Console
 
-from bot import model, settings, up
+from bot import model, processes, settings, up
 from bot.processes import Child
 from bot.settings import Settings
 
 MIB = 2**20
+SERVES_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,36 @@ def house(
         _bring_model(settings.load(), home, console)
         with _variables(variables(home.service_url)), up.running(home, console) as children:
             yield House(home, children)
+
+
+@contextmanager
+def service_alone(console: Console, folder: Path, database: str) -> Iterator[House]:
+    """The service without Rasa, answering, with its home in ``folder`` and on this database."""
+    port, rasa_port = free_ports(2)
+    home = settings.load(
+        {
+            "COURIER_HOME": str(folder),
+            "COURIER_PORT": str(port),
+            "COURIER_RASA_PORT": str(rasa_port),
+            "COURIER_DATABASE": database,
+        }
+    )
+    children = [processes.service(home)]
+    try:
+        children[0].start()
+        with console.status("Starting the service …"):
+            processes.wait_until(lambda: _serves(home), children, SERVES_SECONDS)
+        yield House(home, children)
+    finally:
+        processes.stop(children)
+
+
+def _serves(home: Settings) -> bool:
+    try:
+        health = httpx.get(f"{home.service_url}/health", timeout=2, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return health.status_code == 200
 
 
 @contextmanager

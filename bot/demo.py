@@ -5,13 +5,16 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot import seed
 from handoff import staff
 from handoff.models import Role, Staff
+from parcels import point_repository
 from parcels import service as parcels
 from parcels.models import GoodsClass, Shipment, Status
 from parcels.schemas import ScanIn, ShipmentIn
@@ -58,6 +61,12 @@ def shipments(session: Session) -> None:
         return
     for given in _demo_shipments():
         parcels.store_shipment(session, given, demo=True)
+
+
+def branches(session: Session) -> None:
+    """Some branches, stations and lockers; marked as demo."""
+    if not point_repository.any_point(session):
+        seed.branches(session, Path(__file__).with_name("demo_branches.yml"), demo=True)
 
 
 def _demo_shipments() -> list[ShipmentIn]:

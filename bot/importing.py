@@ -8,6 +8,7 @@ stop in between, the same command goes on from there: a line stored before chang
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from parcels.schemas import ParcelIn, ScanEvent, ScanIn
 from store.engine import Database
 from store.errors import Invalid
 
+PAUSE = 0.01
+"""Seconds that a service running beside us finds the database free, after each part of a batch."""
 Row = ParcelIn | ScanEvent
 Batch = list[tuple[int, Row]]
 
@@ -56,8 +59,12 @@ class Import:
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise Invalid(f"{path}: {_why(error)}") from error
         self.scans = "at" in {SCAN_NAMES.get(name, name) for name in head}
-        if "waybill_no" not in {SHIPMENT_NAMES.get(name, name) for name in head}:
+        names = SHIPMENT_NAMES | SCAN_NAMES if self.scans else SHIPMENT_NAMES
+        columns = Counter(names.get(name, name) for name in head if name)
+        if "waybill_no" not in columns:
             raise Invalid(f"{path}: the first line names the columns; waybill_no is missing")
+        if twice := [name for name, count in columns.items() if count > 1]:
+            raise Invalid(f"{path}: several columns are {', '.join(twice)}; leave one of each")
 
     def check(self, refused: Path) -> Checked:
         """Read every line and store nothing. ``refused`` is written only if there is a need."""
@@ -81,13 +88,12 @@ class Import:
         """Store the lines that were not refused."""
         new = known = 0
         for batch in self._batches():
-            with self._database.write() as session:
-                given: Any = [row for _, row in batch]
-                stored = (
-                    ingest.scans(session, given)
-                    if self.scans
-                    else ingest.parcels(session, given, self._goods)
-                )
+            given: Any = [row for _, row in batch]
+            stored = (
+                ingest.take_scans(self._database, given, pause=PAUSE)
+                if self.scans
+                else ingest.take_parcels(self._database, given, self._goods, pause=PAUSE)
+            )
             new, known = new + stored.new, known + stored.known
         return Stored(new, known)
 
@@ -110,7 +116,7 @@ class Import:
                 self._path, "r", encoding="utf-8-sig", newline="", description=doing
             ) as opened,
         ):
-            reader = csv.DictReader(opened)
+            reader = csv.DictReader(opened, strict=True)  # or a quote not closed eats what follows
             while True:
                 try:
                     row = next(reader)
@@ -126,7 +132,8 @@ class Import:
     def _read(self, line: int, row: Mapping[str, Any], batch: Batch) -> list[Fault]:
         """The line as one of ours, into ``batch``; or why not."""
         if not row or None in row:
-            return [Fault(line, "", "a cell too long" if not row else "more cells than columns")]
+            unread = "a cell too long, or a quote that is not closed"
+            return [Fault(line, "", unread if not row else "more cells than columns")]
         plain = {name: cell for name, cell in row.items() if cell not in ("", None)}
         try:
             read = self._scan(plain) if self.scans else self._parcel(plain)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from bot.app import derived
+from bot.assembly import derived
 from bot.settings import ROOT, Settings
 from store.errors import SettingsError
 

@@ -30,6 +30,7 @@ class Rasa:
         self._base_url = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=1.0)
         self._session: aiohttp.ClientSession | None = None
+        self._hung = False
 
     async def close(self) -> None:
         if self._session is not None:
@@ -47,16 +48,23 @@ class Rasa:
             )
         return self._session
 
-    async def ask(self, key: str, text: str, metadata: dict[str, Any]) -> list[Answer]:
-        """What the bot answers to ``text`` in conversation ``key``; never nothing.
+    async def ask(
+        self, key: str, text: str, metadata: dict[str, Any], intent: str | None = None
+    ) -> list[Answer]:
+        """What the bot answers to ``text`` in conversation ``key``; never nothing. With ``intent``
+        there is nothing to understand.
 
         BotUnavailable if it is stopped, hung, broken, or says nothing: Rasa's REST channel
-        swallows its own exceptions, so an empty answer is a failure.
+        swallows its own exceptions, so an empty answer is a failure. After one that hung, the next
+        customers do not wait as long: it must say that it is ready before it is asked again.
         """
+        if self._hung and not await self.ready():
+            raise BotUnavailable("Rasa still hangs")
+        message = f"/{intent}" if intent else harmless(text)
         reply = await self._call(
             "POST",
             "/webhooks/rest/webhook",
-            json={"sender": key, "message": harmless(text), "metadata": metadata},
+            json={"sender": key, "message": message, "metadata": metadata},
         )
         answers = [_answer(part) for part in reply if part.get("text")]
         if not answers:
@@ -96,8 +104,11 @@ class Rasa:
         try:
             async with self._http().request(method, path, **options) as response:
                 response.raise_for_status()
-                return await response.json()
+                answer = await response.json()
+                self._hung = False
+                return answer
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            self._hung = isinstance(error, TimeoutError)
             raise BotUnavailable(type(error).__name__) from error
 
 

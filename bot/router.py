@@ -21,6 +21,7 @@ from bot.nlu.numbers import find_numbers
 from bot.rasa import Answer, Rasa
 from conversations import repository as record
 from conversations import service as conversations
+from conversations.attachments import WITH_FILES
 from conversations.models import Author, Conversation, Holder, Inbox, Kind, Message
 from conversations.schemas import Outbound
 from conversations.texts import Texts
@@ -35,11 +36,14 @@ from store.claims import release, waits_behind
 from store.engine import Database
 from store.errors import BotUnavailable
 from store.live import Live
+from tickets import evidence
 from tickets.service import Tickets
 from tickets.urgency import Circumstances
 
 log = logging.getLogger(__name__)
 
+LOCATED = "ask_service_point"
+"""What a shared location asks, without any words; a form under way takes it its own way."""
 QUIET = timedelta(seconds=20)
 """So long after our last words a waiting customer is not told his place again."""
 FORM_SLOTS = (
@@ -56,6 +60,7 @@ class Asked:
     text: str
     metadata: dict[str, Any]
     missed: tuple[dict[str, Any], ...]
+    intent: str | None
 
 
 class Router:
@@ -98,7 +103,7 @@ class Router:
                 return answered
         if asked.missed:
             await self._rasa.append(asked.key, asked.missed)
-        return await self._rasa.ask(asked.key, asked.text, asked.metadata)
+        return await self._rasa.ask(asked.key, asked.text, asked.metadata, asked.intent)
 
     def _prepare(self, row: Inbox) -> Asked | None:
         """What to ask the bot; None, and handled, if people hold the conversation or a file came
@@ -106,16 +111,20 @@ class Router:
         with self._database.read() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
             message = session.get_one(Message, row.message_id)
-            wordless = message.payload.get("label") == message.text
+            located = "point" in message.payload
+            wordless = message.payload.get("label") == message.text and not located
             if conversation.holder == Holder.BOT and not wordless:
                 return Asked(
                     key=conversation.key,
                     text=message.text,
+                    intent=LOCATED if located else None,
                     metadata={"inbox_id": row.id, "message_id": message.id},
                     missed=tuple(self._missed(session, conversation, message)),
                 )
         with self._database.write() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
+            if conversation.holder != Holder.BOT:
+                self._handoffs.heard(session, conversation, row.message_id)
             if conversation.holder == Holder.WAITING:
                 self._while_waiting(session, conversation, row)
             elif conversation.holder == Holder.BOT and wordless:
@@ -232,6 +241,8 @@ class Router:
     def _handled(self, session: Session, row: Inbox) -> None:
         current = session.get_one(Inbox, row.id)
         current.handled_at = clock.now()
+        if session.get_one(Message, row.message_id).kind in WITH_FILES:
+            evidence.gather(session, self._tickets.lifecycle, row.conversation_id)
         release(current, retry_at=None)
         topics = ["outbox", f"conversation:{row.conversation_id}"]
         if waits_behind(session, current):

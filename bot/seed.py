@@ -1,4 +1,4 @@
-"""Shipments from a person's file: JSON or CSV, forgiving about names, strict about values."""
+"""Shipments and branches from a person's file: forgiving about names, strict about values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import yaml
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from parcels import points
 from parcels import service as parcels
 from parcels.goods import Goods
 from parcels.models import Status
@@ -65,7 +67,7 @@ def from_file(session: Session, path: Path, goods: Goods, zone: ZoneInfo) -> See
     names shipment and field of the first mistake, and then nothing is stored.
     """
     ignored: set[str] = set()
-    rows = _rows(path)
+    rows = _rows(path, "shipments")
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise Invalid(f"{path}: shipment {number} is not a table of fields")
@@ -82,18 +84,43 @@ def from_file(session: Session, path: Path, goods: Goods, zone: ZoneInfo) -> See
     return Seeded(len(rows), tuple(sorted(ignored)))
 
 
-def _rows(path: Path) -> list[Any]:
+def branches(session: Session, path: Path, *, demo: bool = False) -> int:
+    """Store the service points of a YAML list or of a CSV with a head line; how many they are.
+
+    Invalid names the row and the field of the first mistake, and then nothing is stored.
+    """
+    given = []
+    for number, row in enumerate(_rows(path, "branches"), 1):
+        try:
+            given.append(points.PointIn.model_validate(_without_blanks(row)))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, fault["loc"]))
+            raise Invalid(f"{path}: branch {number}, {place}: {fault['msg']}") from error
+    points.store(session, given, demo=demo)
+    return len(given)
+
+
+def _without_blanks(row: Any) -> Any:
+    """A CSV's empty cells are left out."""
+    if not isinstance(row, dict):
+        return row
+    return {key: value for key, value in row.items() if value not in ("", None)}
+
+
+def _rows(path: Path, what: str) -> list[Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".csv":
             return list(csv.DictReader(text.splitlines()))
-        rows: Any = json.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        yml = path.suffix.lower() in {".yml", ".yaml"}
+        rows: Any = yaml.safe_load(text) if yml else json.loads(text)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
         raise Invalid(f"{path}: {error}") from error
     if isinstance(rows, dict):
-        rows = rows.get("shipments", [rows])
+        rows = rows.get(what, [rows])
     if not isinstance(rows, list):
-        raise Invalid(f"{path}: a list of shipments is expected")
+        raise Invalid(f"{path}: a list of {what} is expected")
     return rows
 
 

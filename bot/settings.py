@@ -21,6 +21,7 @@ from store.errors import SettingsError
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout: policies, data and migrations are read from here."""
 HTTP_SECRET = "COURIER_HTTP_SECRET_"  # noqa: S105 - the name of a variable
+WEBHOOK_SECRET = "COURIER_WEBHOOK_SECRET_"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,14 @@ class Settings:
     secret: str
     secure_cookies: bool
     telegram: TelegramSettings | None = None
+    wechat_logistics: wechat.Logistics | None = None
     wechat: wechat.Account | None = None
     wecom: wecom.Account | None = None
     widget_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By the key of a site, as the environment writes it: ``SHOP`` for ``shop``."""
     sources: accounts.Accounts = field(default_factory=accounts.Accounts)
     http_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    webhook_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By account, as the environment writes it: ``SHOP_APP`` for ``shop_app``."""
     public_url: str = ""
     """The service as the world sees it, without path: links that leave the house begin with it."""
@@ -99,10 +102,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read ``COURIER_HOME``, ``_DATABASE``, ``_HOST``, ``_PORT``, ``_RASA_PORT``, ``_TIMEZONE``,
     ``_SECURE_COOKIES``; for Telegram ``_TELEGRAM_TOKEN``, ``_WEBHOOK_URL``, ``_SECRET``, ``_API``,
     ``_DESK``, ``_DESK_LANGUAGE``; for WeChat ``_WECHAT_APPID``, ``_SECRET``, ``_TOKEN``,
-    ``_AES_KEY``, ``_CUSTOM_SEND``, ``_PASSIVE``, ``_TEMPLATE``, ``_API``; for WeCom
+    ``_AES_KEY``, ``_CUSTOM_SEND``, ``_PASSIVE``, ``_TEMPLATE``, ``_API``, and to tell it where
+    parcels are ``_WECHAT_LOGISTICS_APPID``, ``_SECRET``; for WeCom
     ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``;
     for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own app ``_HTTP_SECRET_<ACCOUNT>``; for
-    sources of scans see docs/sources.md; for the depot ``_DEPOT_URL``, ``_DEPOT_SECRET``;
+    systems told of tickets ``_WEBHOOK_SECRET_<NAME>``; for sources of scans see
+    docs/sources.md; for the depot ``_DEPOT_URL``, ``_DEPOT_SECRET``;
     ``_PUBLIC_URL`` for links that leave the house. SettingsError says in one sentence what is
     wrong."""
     given = os.environ if environment is None else environment
@@ -130,10 +135,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         secure_cookies=get("SECURE_COOKIES", "no").lower() in {"1", "yes", "true"},
         telegram=_telegram(get),
         wechat=wechat.from_settings(get),
+        wechat_logistics=wechat.logistics(get),
         wecom=wecom.from_settings(get),
         widget_secrets=_widget_secrets(given),
         sources=accounts.from_settings(get),
         http_secrets=_secrets(given, HTTP_SECRET),
+        webhook_secrets=_secrets(given, WEBHOOK_SECRET),
         public_url=_public_url(get("PUBLIC_URL", f"http://127.0.0.1:{port}")),
         depot=_depot(get),
     )

@@ -120,6 +120,7 @@ def _seed(settings: Settings, database: Database) -> None:
         if not people:
             return
         demo.shipments(session)
+        demo.branches(session)
     path = settings.home / PEOPLE_FILE
     with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
         json.dump(

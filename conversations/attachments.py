@@ -20,6 +20,9 @@ _MESSAGES = {
     FileKind.DOCUMENT: Kind.FILE,
 }
 
+WITH_FILES = frozenset(_MESSAGES.values())
+"""Messages that may have files beside them."""
+
 
 def kind_of(found: Sequence[Reference], otherwise: Kind = Kind.TEXT) -> Kind:
     """What a message with these files is: never a mere text, by which they are found again."""
@@ -72,10 +75,15 @@ def gone(row: Attachment, reason: Gone, error: str | None = None) -> None:
 def beside(session: Session, messages: Sequence[Message]) -> dict[int, tuple[Attached, ...]]:
     """The files beside messages, in order, by message id."""
     found: dict[int, tuple[Attached, ...]] = {}
-    ids = [m.id for m in messages if m.kind in _MESSAGES.values()]
+    ids = [m.id for m in messages if m.kind in WITH_FILES]
     for row in repository.attachments(session, ids):
         found[row.message_id] = (*found.get(row.message_id, ()), _attached(row))
     return found
+
+
+def by_id(session: Session, ids: Sequence[int]) -> tuple[Attached, ...]:
+    """Files by their ids, in the order they came."""
+    return tuple(_attached(row) for row in repository.attachments_by_id(session, ids))
 
 
 def _attached(row: Attachment) -> Attached:

@@ -3,10 +3,10 @@ spends more on building such a statement than SQLite on answering it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Select, and_, bindparam, case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from conversations.models import (
     Attachment,
@@ -20,6 +20,7 @@ from conversations.models import (
     Outbox,
     SearchToken,
 )
+from store import clock
 
 _CUSTOMER = select(Customer).where(
     Customer.channel == bindparam("channel"),
@@ -77,8 +78,32 @@ def latest_conversation(session: Session, customer_id: int) -> Conversation | No
     return session.scalar(_LATEST_CONVERSATION, {"customer_id": customer_id})
 
 
+def latest_conversations(
+    session: Session, customer_ids: Collection[int]
+) -> Mapping[int, Conversation]:
+    """The latest episode of each of these customers who has one."""
+    other = aliased(Conversation)
+    newest = (
+        select(func.max(other.id))
+        .where(other.customer_id == Customer.id)
+        .correlate(Customer)
+        .scalar_subquery()
+    )
+    rows = session.scalars(
+        select(Conversation)
+        .join(Customer, Conversation.id == newest)
+        .where(Customer.id.in_(customer_ids))
+    )
+    return {conversation.customer_id: conversation for conversation in rows}
+
+
 def by_key(session: Session, key: str) -> Conversation | None:
     return session.scalar(select(Conversation).where(Conversation.key == key))
+
+
+def customers_by_id(session: Session, ids: Collection[int]) -> dict[int, Customer]:
+    found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    return {customer.id: customer for customer in found}
 
 
 def earlier_conversations(
@@ -182,6 +207,16 @@ def outbox_key_exists(session: Session, key: str) -> bool:
     return session.scalar(_OUTBOX_KEY, {"key": key}) is not None
 
 
+def due_with_key(session: Session, prefix: str, most: int) -> int:
+    """How many messages whose key begins so are due to be sent now; ``most`` are counted."""
+    due = (
+        select(Outbox.id)
+        .where(Outbox.due_at <= clock.now(), Outbox.key.startswith(prefix, autoescape=True))
+        .limit(most)
+    )
+    return session.scalar(select(func.count()).select_from(due.subquery())) or 0
+
+
 def attachments(session: Session, message_ids: Sequence[int]) -> Sequence[Attachment]:
     """The files beside these messages, in order."""
     if not message_ids:
@@ -190,6 +225,13 @@ def attachments(session: Session, message_ids: Sequence[int]) -> Sequence[Attach
         select(Attachment)
         .where(Attachment.message_id.in_(message_ids))
         .order_by(Attachment.message_id, Attachment.position)
+    ).all()
+
+
+def attachments_by_id(session: Session, ids: Collection[int]) -> Sequence[Attachment]:
+    """Files, oldest first."""
+    return session.scalars(
+        select(Attachment).where(Attachment.id.in_(ids)).order_by(Attachment.id)
     ).all()
 
 

@@ -71,7 +71,8 @@ class Inbound:
     """A customer's message, whatever channel it came by. ``outside_id`` is the channel's own.
 
     ``label`` is how ``text`` begins where that stands for the files alone ("[photo]"): left out
-    where the files themselves are shown. ``allows`` where it is less than the channel's own quota.
+    where the files themselves are shown. ``point``: latitude and longitude of a shared location,
+    in degrees. ``allows`` where it is less than the channel's own quota.
     ``hold``: so long the answer may leave as the answer to the request that brought the message.
     """
 
@@ -86,6 +87,7 @@ class Inbound:
     sent_at: datetime | None = None
     attachments: tuple[Reference, ...] = ()
     label: str = ""
+    point: tuple[float, float] | None = None
     allows: Allowance | None = None
     hold: timedelta | None = None
 
@@ -93,6 +95,15 @@ class Inbound:
 def without_label(text: str, label: str) -> str:
     """What somebody said beside his files."""
     return text.removeprefix(label).lstrip("\n")
+
+
+def point(latitude: object, longitude: object) -> tuple[float, float] | None:
+    """A place on earth as a channel gives it, in degrees; None for anything else."""
+    try:
+        north, east = float(str(latitude)), float(str(longitude))
+    except ValueError:
+        return None
+    return (north, east) if abs(north) <= 90 and abs(east) <= 180 else None
 
 
 @dataclass(frozen=True, slots=True)

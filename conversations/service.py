@@ -80,6 +80,8 @@ def receive(
 def _payload(inbound: Inbound) -> dict[str, object]:
     """What a customer's message keeps beside its words."""
     found: dict[str, object] = {"label": inbound.label} if inbound.label else {}
+    if inbound.point is not None:
+        found["point"] = list(inbound.point)
     return found | (allowance.kept(inbound.allows) if inbound.allows else {})
 
 

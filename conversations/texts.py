@@ -58,8 +58,12 @@ class Texts:
         near = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days)
         if near:
             return self.say(language, f"words.{near}", time=time)
-        day = format_date(local, "M月d日" if language == "zh" else "d MMM", locale=language)
-        return f"{day} {time}"
+        return f"{self.day(at, language)} {time}"
+
+    def day(self, at: datetime, language: str) -> str:
+        """The day of an instant: ``11月25日``, ``25 Nov``."""
+        local = at.astimezone(self.zone)
+        return format_date(local, "M月d日" if language == "zh" else "d MMM", locale=language)
 
     def window(self, begin: datetime, end: datetime, language: str) -> str:
         """A window of time; within one day the day is named once."""
@@ -77,7 +81,7 @@ class Texts:
 def _read(folder: Path) -> Iterator[tuple[str, list[str]]]:
     for path in sorted(folder.glob("*.yml")):
         try:
-            document = yaml.safe_load(path.read_text(encoding="utf-8"))
+            document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except yaml.YAMLError as error:
             raise PolicyError(f"{path} is not YAML: {error}") from error
         if not isinstance(document, dict):

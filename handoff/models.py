@@ -88,6 +88,27 @@ class Case(Base):
     outcome: Mapped[str | None]
 
 
+class LookedAt(StrEnum):
+    """What of a parcel somebody at the desk saw: its personal data, or that it is a person's."""
+
+    DETAILS = "details"
+    SEARCH = "search"
+
+
+class ParcelLook(Base):
+    """A look at personal data: appended, never changed. ``waybill_no`` is empty for a search that
+    found nothing; what was searched for is not kept."""
+
+    __tablename__ = "parcel_looks"
+    __table_args__ = (Index("ix_parcel_looks_waybill_no_id", "waybill_no", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    staff_id: Mapped[int] = mapped_column(ForeignKey("staff.id"))
+    waybill_no: Mapped[str] = mapped_column(String(40))
+    what: Mapped[LookedAt] = mapped_column(String(8))
+    at: Mapped[datetime]
+
+
 class StaffLink(Base):
     """Who a person at the desk is on Telegram. Of a one-time code only the fingerprint is kept."""
 

@@ -8,6 +8,7 @@ without a new ``version``. No system we studied carries intent, confidence or sl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -23,6 +24,8 @@ from parcels import repository as parcels
 from parcels.service import whereabouts
 from tickets import repository as tickets
 from tickets.models import Ticket
+from tickets.promises import repository as promises
+from tickets.promises.models import Promise, PromiseState
 from tickets.urgency import Verdict
 
 VERSION: Literal[1] = 1
@@ -116,12 +119,18 @@ class TicketCard(BaseModel):
 
 
 class Promised(BaseModel):
-    """A time given to this customer before; ``kept_at`` is null while it is open."""
+    """A time given to this customer. ``state`` is open, kept or broken; ``words`` are what somebody
+    wrote in the message ``message_id``, null where the house promised by itself."""
 
+    id: int | None = None
     kind: str
     due_at: datetime
     made_at: datetime
     kept_at: datetime | None
+    state: str = ""
+    words: str | None = None
+    message_id: int | None = None
+    warned: bool = False
 
 
 class Channel(BaseModel):
@@ -215,10 +224,7 @@ def build(
         ],
         parcel=parcel_card(session, waybill) if waybill else None,
         ticket=TicketCard.model_validate(ticket, from_attributes=True) if ticket else None,
-        promises=[
-            Promised(kind=p.kind, due_at=p.due_at, made_at=p.made_at, kept_at=p.kept_at)
-            for p in tickets.promises_to(session, [conversation.id, *(c.id for c in earlier)])
-        ],
+        promises=promised_to(session, customer.id),
         channel=Channel(
             name=customer.channel,
             buttons=can.buttons,
@@ -230,6 +236,30 @@ def build(
         earlier=[_episode(session, episode) for episode in earlier],
         transcript=_transcript(session, conversation),
     )
+
+
+def promised(made: Iterable[Promise]) -> list[Promised]:
+    """Promises as people read them, but for those that are not owed any more."""
+    return [
+        Promised(
+            id=p.id,
+            kind=p.kind,
+            due_at=p.by,
+            made_at=p.made_at,
+            kept_at=p.kept_at,
+            state=p.state,
+            words=p.words,
+            message_id=p.message_id,
+            warned=p.warned_at is not None,
+        )
+        for p in made
+        if p.state != PromiseState.WITHDRAWN
+    ]
+
+
+def promised_to(session: Session, customer_id: int) -> list[Promised]:
+    """What this customer was promised, wherever, and what became of it; oldest first."""
+    return promised(reversed(promises.to_customer(session, customer_id)))
 
 
 def _transcript(session: Session, conversation: Conversation) -> list[Entry]:

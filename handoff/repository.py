@@ -22,6 +22,16 @@ def staff_names(session: Session) -> dict[int, str]:
     return {row.id: row.name for row in session.execute(select(Staff.id, Staff.name))}
 
 
+def everybody(session: Session) -> Sequence[Staff]:
+    """All who work at the desk, by team and name."""
+    return session.scalars(select(Staff).order_by(Staff.team, Staff.name)).all()
+
+
+def move_cases(session: Session, from_ticket: int, to_ticket: int) -> None:
+    """A ticket went on in another: so do the conversations people have about it."""
+    session.execute(update(Case).where(Case.ticket_id == from_ticket).values(ticket_id=to_ticket))
+
+
 def demo_staff(session: Session) -> Sequence[Staff]:
     return session.scalars(select(Staff).where(Staff.demo).order_by(Staff.id)).all()
 
@@ -86,15 +96,20 @@ def queue(
     session: Session, *, states: Collection[CaseState] = OPEN, limit: int = 200
 ) -> Sequence[tuple[Case, Conversation, Customer]]:
     """Open cases with their conversation and customer, most urgent and oldest first."""
-    rows = session.execute(
+    query = (
         select(Case, Conversation, Customer)
         .join(Conversation, Conversation.id == Case.conversation_id)
         .join(Customer, Customer.id == Conversation.customer_id)
-        .where(Case.state.in_(states))
         .order_by(Case.urgency_rank, Case.id)
         .limit(limit)
     )
-    return [(case, conversation, customer) for case, conversation, customer in rows]
+    # A state at a time: the index has each in order, of several at once all would be sorted.
+    rows = [
+        (case, conversation, customer)
+        for state in states
+        for case, conversation, customer in session.execute(query.where(Case.state == state))
+    ]
+    return sorted(rows, key=lambda row: (row[0].urgency_rank, row[0].id))[:limit]
 
 
 def last_words(session: Session, conversation_ids: Collection[int]) -> dict[int, Message]:

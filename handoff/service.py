@@ -19,14 +19,21 @@ from conversations.texts import Texts
 from handoff import packet as packets
 from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
+from handoff.promising import Promising
 from handoff.staff import SignedIn
 from store import clock
 from store.errors import AlreadyTaken, CannotCarry, Conflict, NotFound, NotYours
 from store.live import Live
-from tickets import repository as tickets
-from tickets.models import Promise, PromiseKind, Ticket
-from tickets.routing import Routing
-from tickets.urgency import UrgencyRules
+from tickets import repository as ticket_records
+from tickets.lifecycle import Change
+from tickets.models import Ticket, Urgency
+from tickets.promises.clocks import About
+from tickets.promises.models import Promise, PromiseKind, PromiseState
+from tickets.service import Tickets
+from tickets.urgency import Verdict
+
+ANSWERS = (PromiseKind.CONTACT, PromiseKind.REPLY)
+"""What a person's words to the customer keep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,15 @@ class Handoffs:
     def __init__(
         self,
         texts: Texts,
-        urgency: UrgencyRules,
-        routing: Routing,
+        tickets: Tickets,
         capabilities: Callable[[str], Capabilities],
         live: Live,
     ) -> None:
         self._texts = texts
-        self._urgency = urgency
-        self._routing = routing
+        self._tickets = tickets
+        self._clocks = tickets.clocks
+        self.promising = Promising(tickets.clocks, texts)
+        self._routing = tickets.routing
         self._capabilities = capabilities
         self._live = live
 
@@ -77,24 +85,7 @@ class Handoffs:
             )
         at = clock.now()
         verdict = request.verdict
-        due = [
-            p.due_at
-            for p in tickets.promises_to(session, [conversation.id])
-            if p.kind == PromiseKind.CONTACT and p.kept_at is None
-        ]
-        contact_by = min([at + self._urgency.contact_within(verdict.colour), *due])
-        contact_by = max(contact_by, at)
-        if not due:
-            session.add(
-                Promise(
-                    conversation_id=conversation.id,
-                    ticket_id=request.ticket_id,
-                    kind=PromiseKind.CONTACT,
-                    due_at=contact_by,
-                    made_at=at,
-                )
-            )
-            session.flush()
+        contact_by = self._promise_contact(session, conversation, request, request.ticket_id)
         case = Case(
             conversation_id=conversation.id,
             ticket_id=request.ticket_id,
@@ -136,14 +127,59 @@ class Handoffs:
             case.team = self._routing.team(
                 request.intent, request.verdict.colour, request.verdict.rule, clock.now()
             )
-            case.contact_by = min(
-                case.contact_by,
-                clock.now() + self._urgency.contact_within(request.verdict.colour),
-            )
+            if case.first_reply_at is None:
+                by = self._promise_contact(session, conversation, request, case.ticket_id)
+                case.contact_by = min(case.contact_by, by)
         if request.ticket_id is not None:
             case.ticket_id = request.ticket_id
         can = self.capabilities(session, conversation)
         case.packet = packet_changes.renewed(session, conversation, case, request, can)
+        self._wake(session, conversation)
+
+    def _promise_contact(
+        self,
+        session: Session,
+        conversation: Conversation,
+        request: packets.Request,
+        ticket_id: int | None,
+    ) -> datetime:
+        """By when a person writes: the time promised already, if that is nearer."""
+        about = About(conversation.id, request.verdict.colour, request.intent, ticket_id)
+        promise = self._clocks.make(session, PromiseKind.CONTACT, about)
+        assert promise is not None, "the policy promises a person to everybody"
+        return max(promise.by, clock.now())
+
+    def heard(self, session: Session, conversation: Conversation, message_id: int) -> None:
+        """The customer wrote to people: his wait for their next word begins, unless it has."""
+        case = repository.open_case(session, conversation.id)
+        if case is not None:
+            colour = Urgency(case.urgency)
+            about = About(conversation.id, colour, "", case.ticket_id)
+            self._clocks.heard(session, about, message_id)
+
+    def team_of(self, session: Session, conversation: Conversation) -> str | None:
+        """The team that the open case of a conversation is with."""
+        case = repository.open_case(session, conversation.id)
+        return case.team if case else None
+
+    def escalate(
+        self,
+        session: Session,
+        conversation: Conversation,
+        *,
+        team: str | None = None,
+        verdict: Verdict | None = None,
+        contact_by: datetime | None = None,
+    ) -> None:
+        """What was promised in time was not done: the open case moves up. Whoever has it keeps
+        it."""
+        case = repository.open_case(session, conversation.id)
+        if case is not None:
+            case.team = team or case.team
+            case.contact_by = contact_by or case.contact_by
+            if verdict and verdict.colour.rank < case.urgency_rank:
+                case.urgency, case.urgency_rank = verdict.colour, verdict.colour.rank
+                case.rule = verdict.rule
         self._wake(session, conversation)
 
     def learn_waybill(
@@ -155,7 +191,7 @@ class Handoffs:
             return
         if case.ticket_id is not None:
             ticket = session.get_one(Ticket, case.ticket_id)
-            ticket.waybill_no = ticket.waybill_no or waybill_no
+            case.ticket_id = self._tickets.learn_waybill(session, ticket, waybill_no).id
         case.packet = packet_changes.with_parcel(session, case.packet, waybill_no, told)
         self._wake(session, conversation)
 
@@ -174,8 +210,20 @@ class Handoffs:
         conversation.staff_id = person.id
         self._event(session, conversation, "taken", person.id)
         self._say(session, conversation, f"case:{case.id}:joined", "handoff.joined", person.name)
+        self._accept(session, case, person)
         self._wake(session, conversation)
         return case
+
+    def _accept(self, session: Session, case: Case, person: SignedIn) -> None:
+        """Who takes the case takes its ticket on, unless somebody else has it; the customer has
+        just been told."""
+        ticket = session.get(Ticket, case.ticket_id) if case.ticket_id else None
+        if ticket is None:
+            return
+        ticket_records.hold(session, ticket)
+        life, actor = self._tickets.lifecycle, person.actor
+        if Change.ACCEPT in life.allowed(ticket, actor):
+            life.change(session, ticket, Change.ACCEPT, actor, told=True)
 
     def reply(
         self,
@@ -185,10 +233,13 @@ class Handoffs:
         text: str,
         key: str,
         files: tuple[Upload, ...] = (),
+        *,
+        confirmed: bool = True,
     ) -> Message | None:
         """Words, files, or both to the customer; ``key`` makes a repeated click harmless.
 
-        CannotCarry for a file that his channel does not take.
+        CannotCarry for a file that his channel does not take; unless ``confirmed``, Contradicts for
+        words that put off what he was promised.
         """
         case, conversation = self._own(session, case_id, person)
         can = self.capabilities(session, conversation)
@@ -196,16 +247,38 @@ class Handoffs:
             if not can.carries(file.stored.media_type, file.stored.size):
                 raise CannotCarry(media_type=file.stored.media_type)
         words = conversations.words(text, needed=not files)
+        if not confirmed:
+            self.promising.check(session, conversation, words)
         outbound = Outbound(f"agent:{case.id}:{key}"[:128], words, files=files)
         message = conversations.post(session, conversation, outbound, Author.AGENT, person.id)
         at = clock.now()
         if case.first_reply_at is None:
             case.first_reply_at = at
-            for promise in tickets.promises_to(session, [conversation.id]):
-                if promise.kind == PromiseKind.CONTACT and promise.kept_at is None:
-                    promise.kept_at = at
+        self._answered(session, case)
         self._wake(session, conversation)
         return message
+
+    def promise(
+        self, session: Session, case_id: int, person: SignedIn, message_id: int
+    ) -> list[Promise]:
+        """Keep what a message promises in the ledger; see ``Promising.record``."""
+        case, conversation = self._own(session, case_id, person)
+        made = self.promising.record(session, case, message_id, person.id)
+        self._wake(session, conversation)
+        return made
+
+    def end_promise(
+        self,
+        session: Session,
+        case_id: int,
+        person: SignedIn,
+        promise_id: int,
+        state: PromiseState,
+    ) -> None:
+        """Who has the case says that a promise was kept, or is not owed any more."""
+        case, conversation = self._own(session, case_id, person)
+        self.promising.end(session, case, promise_id, state)
+        self._wake(session, conversation)
 
     def typing(self, session: Session, case_id: int, person: SignedIn) -> None:
         """The agent is writing: worth a wake-up, which may be lost, and nothing in the record."""
@@ -267,6 +340,12 @@ class Handoffs:
         case.state = state
         case.ended_at = clock.now()
         case.outcome = outcome
+        if state == CaseState.RESOLVED:
+            self._answered(session, case)
+        else:
+            # A ticket's customer is still owed a person's word; of a mere talk nothing is left.
+            owed = (PromiseKind.REPLY,) if case.ticket_id else ANSWERS
+            self._clocks.withdraw(session, owed, conversation_id=conversation.id)
         conversation.holder = Holder.BOT
         conversation.staff_id = None
         conversation.failures = conversation.anger = 0
@@ -274,6 +353,12 @@ class Handoffs:
         self._say(session, conversation, f"case:{case.id}:{state}", f"handoff.{state}", person.name)
         self._wake(session, conversation)
         return case
+
+    def _answered(self, session: Session, case: Case) -> None:
+        """A person spoke: here, and so about the ticket, wherever that was promised."""
+        self._clocks.keep(session, ANSWERS, conversation_id=case.conversation_id)
+        if case.ticket_id is not None:
+            self._clocks.keep(session, (PromiseKind.CONTACT,), ticket_id=case.ticket_id)
 
     def _say(
         self, session: Session, conversation: Conversation, key: str, text: str, name: str

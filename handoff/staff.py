@@ -15,6 +15,8 @@ from handoff.models import Role, Staff, StaffSession
 from store import clock, ids
 from store.engine import Database
 from store.errors import Conflict, Forbidden, Invalid, LockedOut, NotSignedIn, WrongPassword
+from tickets.events import Actor
+from tickets.models import ActorKind
 
 SESSION_LENGTH = timedelta(hours=12)
 SHORTEST_PASSWORD = 10
@@ -39,6 +41,11 @@ class SignedIn:
     @property
     def is_supervisor(self) -> bool:
         return self.role == Role.SUPERVISOR
+
+    @property
+    def actor(self) -> Actor:
+        """As the events of a ticket name him."""
+        return Actor(ActorKind.STAFF, self.id, self.name, self.is_supervisor)
 
 
 def add(

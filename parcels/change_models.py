@@ -1,4 +1,4 @@
-"""Tables of changes: tries to prove who one is, orders to the depot, wishes about notices."""
+"""Tables of changes: tries to prove who one is, orders to the depot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Numeric, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
@@ -46,7 +46,7 @@ class IdentityTry(Base):
 
     The number need not exist. ``wrong_in_row`` counts this customer's wrong tries at it since the
     last right one or the last lock; 0 is the right one. The digits themselves are kept
-    in the message alone.
+    in the message alone; a try on the parcel's own page is no message, and they are kept nowhere.
     """
 
     __tablename__ = "identity_tries"
@@ -59,7 +59,7 @@ class IdentityTry(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
     waybill_no: Mapped[str] = mapped_column(String(40))
-    message_id: Mapped[int] = mapped_column(ForeignKey("messages.id"), unique=True)
+    message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"), unique=True)
     wrong_in_row: Mapped[int]
     at: Mapped[datetime]
 
@@ -91,16 +91,3 @@ class DepotOrder(Due, Base):
     receipt: Mapped[str | None] = mapped_column(String(64))
     placed_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
-
-
-class NoticeWish(Base):
-    """Whether a customer wants messages about a parcel (``waybill_no`` empty: about all of his)."""
-
-    __tablename__ = "notice_wishes"
-    __table_args__ = (UniqueConstraint("customer_id", "waybill_no"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
-    waybill_no: Mapped[str] = mapped_column(String(40))
-    wanted: Mapped[bool]
-    at: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""Every query on tries of identity, orders to the depot and wishes about notices."""
+"""Every query on tries of identity and orders to the depot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from parcels.change_models import (
     DepotOrder,
     IdentityTry,
-    NoticeWish,
     OrderKind,
     OrderState,
 )
@@ -62,6 +61,16 @@ def try_in(session: Session, message_id: int) -> IdentityTry | None:
     return session.scalar(select(IdentityTry).where(IdentityTry.message_id == message_id))
 
 
+def tries_at(session: Session, waybill_no: str, limit: int) -> Sequence[IdentityTry]:
+    """All customers' tries at a number, newest first."""
+    return session.scalars(
+        select(IdentityTry)
+        .where(IdentityTry.waybill_no == waybill_no)
+        .order_by(IdentityTry.at.desc(), IdentityTry.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def wrong_of_customer(session: Session, customer_id: int, since: datetime) -> int:
     """A customer's wrong tries at all numbers."""
     return _wrong(session, IdentityTry.customer_id == customer_id, IdentityTry.at > since)
@@ -79,6 +88,38 @@ def _wrong(session: Session, *where: object) -> int:
 
 def order_by_key(session: Session, key: str) -> DepotOrder | None:
     return session.scalar(select(DepotOrder).where(DepotOrder.key == key))
+
+
+def agreed_until(session: Session, waybill_no: str) -> datetime | None:
+    """The end of the window that was last agreed with a customer for this parcel."""
+    wish = session.scalar(
+        select(DepotOrder.wish)
+        .where(
+            DepotOrder.about == waybill_no,
+            DepotOrder.kind == OrderKind.RESCHEDULE,
+            DepotOrder.state == OrderState.ACCEPTED,
+        )
+        .order_by(DepotOrder.id.desc())
+        .limit(1)
+    )
+    return datetime.fromisoformat(wish["to"]) if wish else None
+
+
+def held_order(session: Session, public_id: str) -> DepotOrder | None:
+    """The order that the depot knows by this id, held until the transaction ends."""
+    return session.scalar(
+        select(DepotOrder).where(DepotOrder.public_id == public_id).with_for_update()
+    )
+
+
+def orders_about(session: Session, waybill_no: str, limit: int) -> Sequence[DepotOrder]:
+    """What the depot was told to do with a parcel, newest first."""
+    return session.scalars(
+        select(DepotOrder)
+        .where(DepotOrder.about == waybill_no)
+        .order_by(DepotOrder.id.desc())
+        .limit(limit)
+    ).all()
 
 
 def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrder | None:
@@ -103,12 +144,4 @@ def open_pickup(session: Session, customer_id: int, since: datetime) -> DepotOrd
             and order.about not in gone
         ),
         None,
-    )
-
-
-def notice_wish(session: Session, customer_id: int, waybill_no: str) -> NoticeWish | None:
-    return session.scalar(
-        select(NoticeWish).where(
-            NoticeWish.customer_id == customer_id, NoticeWish.waybill_no == waybill_no
-        )
     )

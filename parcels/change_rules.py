@@ -89,16 +89,6 @@ class Hours(Policy):
         return found
 
 
-class Notices(Policy):
-    stop: tuple[str, ...]
-    start: tuple[str, ...]
-
-    def wanted(self, text: str) -> bool | None:
-        """Whether a message asks for messages, or to have none; None if it does not say."""
-        stop, start = _longest(self.stop, text), _longest(self.start, text)
-        return None if stop == start else start > stop
-
-
 class Depot(Policy):
     give_up_minutes: PositiveInt
 
@@ -115,7 +105,6 @@ class ChangeRules(Policy):
     delivery: Hours
     pickup: Hours
     changes: dict[OrderKind, Change]
-    notices: Notices
 
     @model_validator(mode="after")
     def _complete(self) -> ChangeRules:

@@ -8,7 +8,7 @@ from datetime import time
 
 from parcels import time_words as words
 
-_ZH_N = r"\d{1,2}|[一二两三四五六七八九十]{1,3}"
+_ZH_N = r"\d{1,2}|[零一二两三四五六七八九十]{1,3}"
 _ZH_CLOCK = rf"({_ZH_N})(?:点钟?|时)(?:(半)|(一刻|三刻)|({_ZH_N})分?)?"
 _COLON = r"(\d{1,2})[:.](\d{2}) ?(am|pm|a\.m\.?|p\.m\.?)?"
 _AMPM = r"(\d{1,2}) ?(am|pm|a\.m\.?|p\.m\.?)"
@@ -43,11 +43,13 @@ class Clock:
     """A span within a day.
 
     ``start`` None: open beginning. ``end`` None: to midnight, with ``open_end`` to the last round.
+    ``midnight``: it begins with the day's end (今晚12点).
     """
 
     start: time | None
     end: time | None
     open_end: bool = False
+    midnight: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,19 @@ def read_clock(text: str) -> Clock | None:
         return Clock(_time(first), None, open_end=True)
     if _BEFORE.match(after.strip()) or _BEFORE.search(before[-12:]):
         return Clock(None, _time(first))
-    return Clock(_time(first), _an_hour_on(first))
+    return Clock(_time(first), _an_hour_on(first), midnight=first.hour == 24)
 
 
 def _part(text: str) -> str | None:
     found = [p for p in words.PARTS if (re.search(rf"\b{p}\b", text) if p.isascii() else p in text)]
     return max(found, key=len) if found else None
+
+
+def _part_of(point: _Point, text: str, part: str | None) -> str | None:
+    """The part of the day told last before a clock time: 晚上11点到凌晨1点 tells two."""
+    before = text[: point.start]
+    ends = {p: before.rfind(p) + len(p) for p in words.PARTS if not p.isascii() and p in before}
+    return max(ends, key=lambda p: (ends[p], len(p)), default=part)
 
 
 def _part_span(text: str, part: str) -> Clock:
@@ -100,7 +109,7 @@ def _points(text: str, part: str | None) -> list[_Point]:
     head = _RANGE_HEAD.search(text)
     if head and len(points) < 2 and (not points or head.start() <= points[0].start + 1):
         points = _range(head, points)
-    settled = [_settle(p, part) for p in points]
+    settled = [_settle(p, _part_of(p, text, part)) for p in points]
     if len(settled) > 1:
         first, second = settled[:2]
         if points[1].sure and not points[0].sure:
@@ -190,4 +199,4 @@ def _time(point: _Point) -> time:
 
 
 def _an_hour_on(point: _Point) -> time | None:
-    return time(point.hour + 1, point.minute) if point.hour < 23 else None
+    return time(point.hour % 24 + 1, point.minute) if point.hour != 23 else None

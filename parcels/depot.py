@@ -5,16 +5,12 @@ standardwebhooks.com says: ``webhook-id`` (also the idempotency key: the same or
 same id again and again until it is answered), ``webhook-timestamp`` (Unix seconds) and
 ``webhook-signature`` (``v1,`` and base64 of HMAC-SHA256 over ``id.timestamp.body``). The answer is
 200 with JSON ``{"result": "accepted" | "refused" | "pending", "reason"?, "receipt"?}``. Pending
-and everything else (time-out, 5xx, no JSON) mean: asked again later.
+and everything else (time-out, 5xx, no JSON) mean: asked again later. The depot may also answer by
+itself: the same JSON with the order's ``id``, signed the same way, to ``/depot/receipts``.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-from collections.abc import Mapping
-from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -22,11 +18,11 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from parcels.change_models import DepotOrder
-from store import clock
-from store.errors import CourierError, Forbidden
+from parcels.schemas import Text
+from store.errors import CourierError
+from store.signing import signed
 
 SECONDS = 10.0
-_TOLERANCE = timedelta(minutes=5)
 
 
 class Result(StrEnum):
@@ -39,8 +35,14 @@ class Receipt(BaseModel):
     """What the depot says. ``reason`` is one of ours (texts ``change.reason.…``) or its own."""
 
     result: Result
-    reason: Annotated[str | None, Field(max_length=40)] = None
-    receipt: Annotated[str | None, Field(max_length=64)] = None
+    reason: Annotated[Text | None, Field(max_length=40)] = None
+    receipt: Annotated[Text | None, Field(max_length=64)] = None
+
+
+class LaterReceipt(Receipt):
+    """What the depot says later, by itself: ``id`` is the order's."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 
 
 class NoAnswer(CourierError):
@@ -79,7 +81,7 @@ class Depot:
                 self._url,
                 content=body,
                 headers={"content-type": "application/json"}
-                | sign(self._key, order.public_id, body),
+                | signed(self._key, order.public_id, body),
             )
         except httpx.HTTPError as error:
             raise NoAnswer(type(error).__name__) from error
@@ -106,30 +108,3 @@ def outgoing(order: DepotOrder) -> OrderOut:
         price=f"{order.price:.2f}",
         placed_at=order.placed_at.isoformat(),
     )
-
-
-def sign(key: bytes, message_id: str, body: bytes) -> dict[str, str]:
-    """The headers that prove that ``body`` is ours, written now."""
-    at = str(int(clock.now().timestamp()))
-    return {
-        "webhook-id": message_id,
-        "webhook-timestamp": at,
-        "webhook-signature": f"v1,{_signature(key, message_id, at, body)}",
-    }
-
-
-def verify(key: bytes, headers: Mapping[str, str], body: bytes) -> str:
-    """The id of a message that was signed with ``key`` within five minutes; Forbidden else."""
-    message_id, at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    wanted = _signature(key, message_id, at, body)
-    given = headers.get("webhook-signature", "").split()
-    if not any(hmac.compare_digest(f"v1,{wanted}".encode(), each.encode()) for each in given):
-        raise Forbidden("signature")
-    if not at.isdecimal() or abs(clock.now().timestamp() - int(at)) > _TOLERANCE.total_seconds():
-        raise Forbidden("timestamp")
-    return message_id
-
-
-def _signature(key: bytes, message_id: str, at: str, body: bytes) -> str:
-    signed = f"{message_id}.{at}.".encode() + body
-    return base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()

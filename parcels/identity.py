@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import Enum, auto
 
@@ -75,10 +76,15 @@ def proven(session: Session, rules: Rules, customer: Customer, waybill_no: str) 
     return change_repository.proven_since(session, customer.id, canonical(waybill_no), since)
 
 
+def all_proven(session: Session, rules: Rules, customer: Customer, limit: int) -> Sequence[str]:
+    """The numbers that "my parcel" can mean: those this customer has proved to be his."""
+    since = clock.now() - rules.holds(customer.channel)
+    return change_repository.proven_numbers(session, customer.id, since, limit=limit)
+
+
 def only_proven(session: Session, rules: Rules, customer: Customer) -> str | None:
     """The one number that "my parcel" means: None if this customer has proved none, or several."""
-    since = clock.now() - rules.holds(customer.channel)
-    numbers = change_repository.proven_numbers(session, customer.id, since, limit=2)
+    numbers = all_proven(session, rules, customer, limit=2)
     return numbers[0] if len(numbers) == 1 else None
 
 
@@ -96,16 +102,17 @@ def prove(
     session: Session,
     rules: Rules,
     customer: Customer,
-    message_id: int,
+    message_id: int | None,
     waybill_no: str,
     digits: str,
 ) -> Answer:
-    """Hear one try and keep it; the same message heard again is the same try.
+    """Hear one try and keep it; the same message heard again is the same try. ``message_id`` is
+    None for a try on the parcel's own page.
 
     LOCKED also for the wrong try that locks. What is locked is neither compared nor kept.
     """
     number = canonical(waybill_no)[:40]
-    heard = change_repository.try_in(session, message_id)
+    heard = change_repository.try_in(session, message_id) if message_id else None
     if heard is None:
         if locked(session, rules, customer, number):
             return Answer.LOCKED

@@ -1,29 +1,35 @@
 """Parcels and scans in bulk: all of a batch or nothing, in whatever order, however often.
 
-A batch is one transaction of the caller's and a fixed number of statements. What a batch says that
-cannot be used is told line by line (``Refused``), and then nothing of it is stored.
+What a batch says that cannot be used is told line by line (``Refused``), and then nothing of it is
+stored. ``take_…`` look at the whole batch first and store it in parts, a transaction and a few
+statements each: SQLite has one writer, and customers do not wait for a batch's end. Killed in
+between, nothing was acknowledged: the sender sends again, and what is stored already is known.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from parcels import repository
+from parcels import history, notices, path_repository, repository
 from parcels.goods import Goods
 from parcels.models import OWN, GoodsClass, Status
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn
 from store import clock
+from store.engine import Database
 from store.errors import Invalid
 
 MOST = 10_000
 """Rows of a batch."""
+PART = 1_000
+"""Rows of a transaction: about 10 ms of SQLite's only writer on a quiet machine."""
 SKEW = timedelta(minutes=10)
 """So far ahead of ours a sender's clock may go; a scan of a later time is refused."""
 MOST_FAULTS = 100
@@ -31,6 +37,7 @@ MOST_FAULTS = 100
 TWICE = "comes twice with different content"
 _NEW = {"status": Status.INFO_RECEIVED, "goods_class": GoodsClass.GENERAL, "demo": False}
 """What a parcel is of which nothing more is said."""
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +71,34 @@ class Stored:
     known: int
 
 
+def take_scans(
+    database: Database, given: Sequence[ScanEvent], source: str = OWN, *, pause: float = 0
+) -> Stored:
+    """A whole batch of scans in transactions of its own. Refused if one cannot be used.
+
+    ``pause``: seconds between two parts. Writers of this process take turns with it anyway; those
+    of another one only find SQLite free when they happen to look.
+    """
+    with database.read() as session:
+        shipments, fresh = _usable(session, given, source)
+    new = 0
+    for part in _parts(fresh, pause):
+        with database.write() as session:
+            new += _store(session, source, shipments, part)
+    with database.read() as session:
+        return _told(session, given, source, len(fresh), new)
+
+
 def scans(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> Stored:
-    """Store the scans not known yet and let their parcels follow. Refused if one cannot be used."""
-    shipments = repository.locked(session, {scan.waybill_no for scan in given})
-    known = repository.known_events(session, source, {scan.event_id for scan in given})
-    if faults := list(_unusable(given, shipments, known)):
-        raise Refused(faults)
-    fresh = {scan.event_id: scan for scan in given if scan.event_id not in known}
-    rows = [
-        {"source": source, "shipment_id": shipments[scan.waybill_no], **_columns(scan)}
-        # In one order everywhere, or two batches of the same scans could wait for each other.
-        for _, scan in sorted(fresh.items())
-    ]
-    repository.add_scans(session, rows)
-    repository.follow_scans(session, {row["shipment_id"] for row in rows})
-    return Stored(new=len(rows), known=len(given) - len(rows))
+    """The same within the caller's transaction: for the few scans of a push or a seed."""
+    shipments, fresh = _usable(session, given, source)
+    new = _store(session, source, shipments, fresh)
+    return _told(session, given, source, len(fresh), new)
 
 
 def check(session: Session, given: Sequence[ScanEvent], source: str = OWN) -> list[Fault]:
-    """What ``scans`` would refuse, with nothing stored or held."""
-    shipments = repository.ids(session, {scan.waybill_no for scan in given})
-    known = repository.known_events(session, source, {scan.event_id for scan in given})
-    return list(_unusable(given, shipments, known))
+    """What would be refused, with nothing stored or held."""
+    return list(_unusable(given, *_record(session, given, source)))
 
 
 def event(waybill_no: str, scan: ScanIn) -> ScanEvent:
@@ -95,7 +108,9 @@ def event(waybill_no: str, scan: ScanIn) -> ScanEvent:
     return ScanEvent(waybill_no=waybill_no, **given)
 
 
-def parcels(session: Session, given: Sequence[ParcelIn], goods: Goods) -> Stored:
+def take_parcels(
+    database: Database, given: Sequence[ParcelIn], goods: Goods, *, pause: float = 0
+) -> Stored:
     """Add parcels, or change what is given of those known. Refused if a number comes twice."""
     first: dict[str, ParcelIn] = {}
     if faults := [
@@ -104,14 +119,12 @@ def parcels(session: Session, given: Sequence[ParcelIn], goods: Goods) -> Stored
         if first.setdefault(parcel.waybill_no, parcel) != parcel
     ]:
         raise Refused(faults)
-    known = repository.locked(session, first)
-    alike: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
-    for _, parcel in sorted(first.items()):
-        fields = _given(parcel, goods)
-        alike[frozenset(fields)].append(_NEW | {"created_at": clock.now()} | fields)
-    for names, rows in alike.items():
-        repository.add_or_change_shipments(session, rows, changed=names - {"waybill_no"})
-    return Stored(new=len(first) - len(known), known=len(given) - len(first) + len(known))
+    rows = [_given(parcel, goods) for _, parcel in sorted(first.items())]
+    known = 0
+    for part in _parts(rows, pause):
+        with database.write() as session:
+            known += _add_or_change(session, part)
+    return Stored(new=len(rows) - known, known=len(given) - len(rows) + known)
 
 
 def faults_of(error: ValidationError, *, single: bool = False) -> list[Fault]:
@@ -127,6 +140,62 @@ def faults_of(error: ValidationError, *, single: bool = False) -> list[Fault]:
     ]
 
 
+def _parts(rows: Sequence[Row], pause: float) -> Iterator[Sequence[Row]]:
+    for begin in range(0, len(rows), PART):
+        yield rows[begin : begin + PART]
+        time.sleep(pause)
+
+
+def _usable(
+    session: Session, given: Sequence[ScanEvent], source: str
+) -> tuple[Mapping[str, int], Sequence[ScanEvent]]:
+    """The ids of the scans' shipments by number, and the scans not known yet. Refused if one cannot
+    be used.
+
+    In one order everywhere, or two batches of the same scans could wait for each other.
+    """
+    shipments, known = _record(session, given, source)
+    if faults := list(_unusable(given, shipments, known)):
+        raise Refused(faults)
+    fresh = {scan.event_id: scan for scan in given if scan.event_id not in known}
+    return shipments, [scan for _, scan in sorted(fresh.items())]
+
+
+def _store(
+    session: Session, source: str, shipments: Mapping[str, int], given: Sequence[ScanEvent]
+) -> int:
+    """Insert scans and let their parcels follow; how many were new."""
+    rows = [_columns(scan, source, shipments[scan.waybill_no]) for scan in given]
+    touched = {row["shipment_id"] for row in rows}
+    repository.hold(session, touched)
+    with history.recounted(session, touched):
+        new = repository.add_scans(session, rows)
+        repository.follow_scans(session, touched)
+    path_repository.queue(session, touched)
+    notices.after_scans(session, source, {scan.event_id: scan.waybill_no for scan in given})
+    return new
+
+
+def _told(
+    session: Session, given: Sequence[ScanEvent], source: str, expected: int, new: int
+) -> Stored:
+    """Fewer new ones than expected: another batch told of them meanwhile. If that was of other
+    parcels, these lines are Refused, as if the other had come before."""
+    if new < expected and (faults := check(session, given, source)):
+        raise Refused(faults)
+    return Stored(new, known=len(given) - new)
+
+
+def _record(
+    session: Session, given: Sequence[ScanEvent], source: str
+) -> tuple[dict[str, int], dict[str, int]]:
+    """What the record has of these scans' parcels and events: ids of shipments by both."""
+    return (
+        repository.ids(session, {scan.waybill_no for scan in given}),
+        repository.known_events(session, source, {scan.event_id for scan in given}),
+    )
+
+
 def _unusable(
     given: Sequence[ScanEvent], shipments: dict[str, int], known: dict[str, int]
 ) -> Iterator[Fault]:
@@ -140,15 +209,31 @@ def _unusable(
             yield Fault(line, "event_id", "is that of another parcel's scan")
         if scan.at > latest:
             yield Fault(line, "at", "lies in the future")
-        if seen.setdefault(scan.event_id, scan) != scan:
+        before = seen.setdefault(scan.event_id, scan)
+        if before is not scan and before != scan:
             yield Fault(line, "event_id", TWICE)
 
 
-def _columns(scan: ScanEvent) -> dict[str, Any]:
-    """A scan's own columns: its fields but for the number, which is the shipment's."""
-    fields = dict(scan)
+def _columns(scan: ScanEvent, source: str, shipment_id: int) -> dict[str, Any]:
+    """A scan's columns: its fields, with the shipment in the number's place."""
+    fields = vars(scan) | {"source": source, "shipment_id": shipment_id}
     del fields["waybill_no"]
     return fields
+
+
+def _add_or_change(session: Session, rows: Sequence[dict[str, Any]]) -> int:
+    """Insert parcels, or change the columns given of those known; how many were known."""
+    known = repository.ids(session, {row["waybill_no"] for row in rows})
+    repository.hold(session, known.values())
+    alike: dict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        alike[frozenset(row)].append(row)
+    new = _NEW | {"created_at": clock.now()}
+    with history.recounted(session, known.values()):
+        for names, some in alike.items():
+            changed = names - {"waybill_no"}
+            repository.add_or_change_shipments(session, [new | row for row in some], changed)
+    return len(known)
 
 
 def _given(parcel: ParcelIn, goods: Goods) -> dict[str, Any]:

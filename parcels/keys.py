@@ -49,8 +49,8 @@ def revoke(session: Session, name: str) -> None:
     raise Invalid(f"there is no key by the name {name}; ./courier key list shows them")
 
 
-def check(session: Session, presented: str, scope: Scope) -> None:
-    """NoKey unless ``presented`` is a key in force, ScopeMissing unless it has the scope."""
+def check(session: Session, presented: str, scope: Scope) -> ApiKey:
+    """The key; NoKey unless ``presented`` is one in force, ScopeMissing unless it has the scope."""
     _, public, secret = [*presented[:MOST_CHARACTERS].split(".", 2), "", ""][:3]
     found = repository.api_key(session, public)
     in_force = found is not None and found.revoked_at is None
@@ -60,3 +60,4 @@ def check(session: Session, presented: str, scope: Scope) -> None:
         raise NoKey("no key, an unknown one, or a revoked one")
     if scope not in found.scopes:
         raise ScopeMissing(f"key {found.name} lacks {scope}")
+    return found

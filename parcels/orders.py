@@ -14,11 +14,18 @@ from sqlalchemy.orm import Session
 
 from conversations.texts import Texts
 from parcels import change_repository, repository
-from parcels.change_models import DepotOrder, NoticeWish, OrderKind, OrderState
+from parcels.change_models import DepotOrder, OrderKind, OrderState
 from parcels.depot import Receipt, Result
 from parcels.models import Shipment
 from store import clock, ids
 from store.claims import release
+from store.errors import Conflict
+
+_ALSO = (
+    "origin", "destination", "weight", "size", "value", "near",
+    "title", "tax_number", "wrong_tax_number", "email",
+)  # fmt: skip
+"""What is told in a question or for an invoice, and is not to be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +64,16 @@ def place(session: Session, key: str, customer_id: int, wish: Wish) -> DepotOrde
     return order
 
 
-def answered(session: Session, order: DepotOrder, receipt: Receipt) -> None:
-    """Note a final answer. What was accepted is from now on what the record says."""
-    order.state = OrderState.ACCEPTED if receipt.result is Result.ACCEPTED else OrderState.REFUSED
+def answered(session: Session, order: DepotOrder, receipt: Receipt) -> bool:
+    """Note a final answer; False if it was noted before. What was accepted is from now on what the
+    record says. An order that was given up may be answered still. Conflict for another answer than
+    the one that stands."""
+    state = OrderState.ACCEPTED if receipt.result is Result.ACCEPTED else OrderState.REFUSED
+    if order.state in {OrderState.ACCEPTED, OrderState.REFUSED}:
+        if order.state != state:
+            raise Conflict("the depot answered this order otherwise")
+        return False
+    order.state = state
     order.reason, order.receipt = receipt.reason, receipt.receipt
     order.answered_at = clock.now()
     release(order, retry_at=None)
@@ -67,6 +81,7 @@ def answered(session: Session, order: DepotOrder, receipt: Receipt) -> None:
         shipment = repository.by_waybill(session, order.waybill_no)
         if shipment is not None:
             _apply(shipment, order)
+    return True
 
 
 def given_up(order: DepotOrder, reason: str) -> None:
@@ -98,13 +113,14 @@ def describe(
 
 
 def facts(texts: Texts, language: str, kind: str | None, details: dict[str, Any]) -> dict[str, str]:
-    """What is known of a change, for the person who takes it over."""
+    """What is known of a change or question, for the person who takes it over."""
     known = {
         "change": kind or "",
         "new_time": _window(texts, language, details),
         "new_place": details.get("place", ""),
         "person": details.get("person", ""),
     }
+    known |= {name: details.get(name, "") for name in _ALSO}
     return {name: value for name, value in known.items() if value}
 
 
@@ -113,14 +129,3 @@ def _window(texts: Texts, language: str, details: dict[str, Any]) -> str:
         return ""
     begin, end = (datetime.fromisoformat(details[name]) for name in ("from", "to"))
     return texts.window(begin, end, language)
-
-
-def wish_notices(session: Session, customer_id: int, waybill_no: str | None, wanted: bool) -> None:
-    """Keep whether a customer wants messages, about one parcel or (None) about all of his."""
-    number = waybill_no or ""
-    wish = change_repository.notice_wish(session, customer_id, number)
-    if wish is None:
-        wish = NoticeWish(customer_id=customer_id, waybill_no=number)
-        session.add(wish)
-    wish.wanted, wish.at = wanted, clock.now()
-    session.flush()

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Select,
-    any_,
-    bindparam,
-    case,
-    func,
-    select,
-    update,
-)
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import bindparam, case, func, select, update
+from sqlalchemy.orm import Session
 
-from parcels.models import ApiKey, Scan, Shipment, Status
+from parcels.models import ApiKey, Scan, ServiceCode, Shipment, Status
+from store import bulk
 
 _PROGRESS = case(
     {
@@ -38,10 +28,20 @@ _PROGRESS = case(
     value=Scan.status,
     else_=-1,
 )
-# Sources give whole seconds: of scans of the same instant the one farther along the road is newer.
-# Nothing here depends on the order in which scans came in.
-_ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
-_NEWEST_FIRST = tuple(column.desc() for column in _ROAD)
+ROAD = (Scan.at, _PROGRESS, Scan.source, Scan.event_id)
+"""The order of a parcel's scans, whatever the order in which they came in. Sources give whole
+seconds: of scans of the same instant the one farther along the road is newer."""
+_NEWEST_FIRST = tuple(column.desc() for column in ROAD)
+
+
+_PAGE_STAMP = (
+    select(
+        *Shipment.__table__.columns,
+        select(func.max(Scan.id)).where(Scan.shipment_id == Shipment.id).scalar_subquery(),
+    )
+    .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+    .where(ServiceCode.code == bindparam("code"))
+)
 
 
 def by_waybill(session: Session, waybill_no: str) -> Shipment | None:
@@ -53,6 +53,22 @@ def among(session: Session, waybill_nos: Collection[str]) -> Sequence[Shipment]:
     return session.scalars(select(Shipment).where(Shipment.waybill_no.in_(waybill_nos))).all()
 
 
+def of_person(
+    session: Session, name: str, digits: str, since: datetime, limit: int
+) -> Sequence[Shipment]:
+    """Parcels since then from or to whoever has exactly this name and a phone that ends in these
+    digits, newest first."""
+    ends = f"%{digits}"
+    recipient = (Shipment.recipient_name == name) & Shipment.recipient_phone.like(ends)
+    sender = (Shipment.sender_name == name) & Shipment.sender_phone.like(ends)
+    return session.scalars(
+        select(Shipment)
+        .where(recipient | sender, Shipment.created_at > since)
+        .order_by(Shipment.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def last_scan(session: Session, shipment_id: int) -> Scan | None:
     return session.scalar(
         select(Scan).where(Scan.shipment_id == shipment_id).order_by(*_NEWEST_FIRST).limit(1)
@@ -62,52 +78,42 @@ def last_scan(session: Session, shipment_id: int) -> Scan | None:
 def scans(session: Session, shipment_id: int) -> Sequence[Scan]:
     """The road so far, oldest first."""
     return session.scalars(
-        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*_ROAD)
+        select(Scan).where(Scan.shipment_id == shipment_id).order_by(*ROAD)
     ).all()
-
-
-def locked(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
-    """The ids of the shipments of these numbers, held until the transaction ends.
-
-    Two batches that tell of the same parcels follow each other: the second sees the first's scans.
-    """
-    held = _ids(session, waybill_nos).order_by(Shipment.id).with_for_update()
-    return {row.waybill_no: row.id for row in session.execute(held)}
 
 
 def ids(session: Session, waybill_nos: Collection[str]) -> dict[str, int]:
     """The ids of those shipments of these numbers that exist."""
-    return {row.waybill_no: row.id for row in session.execute(_ids(session, waybill_nos))}
+    wanted = bulk.one_of(session, Shipment.waybill_no, waybill_nos)
+    numbers = select(Shipment.waybill_no, Shipment.id).where(wanted)
+    return dict(session.execute(numbers).all())
+
+
+def hold(session: Session, shipment_ids: Collection[int]) -> None:
+    """Keep these shipments to this transaction: of two batches that tell of the same parcels the
+    second waits, and then sees the first's scans. On SQLite every writer is alone anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        held = select(Shipment.id).where(bulk.one_of(session, Shipment.id, shipment_ids))
+        session.execute(held.order_by(Shipment.id).with_for_update())
 
 
 def known_events(session: Session, source: str, event_ids: Collection[str]) -> dict[str, int]:
     """Which of these scans are stored, and of which shipment."""
-    rows = session.execute(
-        select(Scan.event_id, Scan.shipment_id).where(
-            Scan.source == source, _one_of(session, Scan.event_id, event_ids)
-        )
-    )
-    return {row.event_id: row.shipment_id for row in rows}
+    wanted = bulk.one_of(session, Scan.event_id, event_ids)
+    known = select(Scan.event_id, Scan.shipment_id).where(Scan.source == source, wanted)
+    return dict(session.execute(known).all())
 
 
-def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many at once; one that another transaction has added meanwhile stays as it is."""
-    if rows:
-        session.execute(_insert(session, Scan).on_conflict_do_nothing(), rows)
+def add_scans(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert many at once, and how many were new: one that is known stays as it is."""
+    return bulk.insert_rows(session, Scan, rows)
 
 
 def add_or_change_shipments(
     session: Session, rows: Sequence[Mapping[str, Any]], changed: Collection[str]
 ) -> None:
     """Insert many at once; of those whose number is known only the columns ``changed`` change."""
-    adding = _insert(session, Shipment)
-    number = [Shipment.waybill_no]
-    if changed:
-        values = {name: adding.excluded[name] for name in changed}
-        adding = adding.on_conflict_do_update(index_elements=number, set_=values)
-    else:
-        adding = adding.on_conflict_do_nothing(index_elements=number)
-    session.execute(adding, rows)
+    bulk.insert_rows(session, Shipment, rows, key=["waybill_no"], changed=changed)
 
 
 def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
@@ -119,12 +125,39 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
         .limit(1)
         .scalar_subquery()
     )
+    chosen = bulk.one_of(session, Shipment.id, shipment_ids)
+    told = select(Shipment.id, newest.label("status")).where(chosen).subquery()
     session.execute(
         update(Shipment)
-        .where(_one_of(session, Shipment.id, shipment_ids))
-        .values(status=func.coalesce(newest, Shipment.status)),
+        # Most scans say once more what the parcel's state is already: nothing is written then.
+        .where(Shipment.id == told.c.id, Shipment.status != told.c.status)
+        .values(status=told.c.status),
         execution_options={"synchronize_session": False},
     )
+
+
+def service_code(session: Session, shipment_id: int) -> str | None:
+    return session.scalar(select(ServiceCode.code).where(ServiceCode.shipment_id == shipment_id))
+
+
+def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
+    """One that another transaction has added meanwhile stays as it is."""
+    session.execute(bulk.insert(session, ServiceCode).on_conflict_do_nothing(), row)
+
+
+def by_service_code(session: Session, code: str) -> Shipment | None:
+    return session.scalar(
+        select(Shipment)
+        .join(ServiceCode, ServiceCode.shipment_id == Shipment.id)
+        .where(ServiceCode.code == code)
+    )
+
+
+def page_stamp(session: Session, code: str) -> tuple[Any, ...] | None:
+    """Changes whenever a parcel or its scans do; None if no parcel has this code. One look-up:
+    open pages ask it again and again."""
+    row = session.execute(_PAGE_STAMP, {"code": code}).one_or_none()
+    return None if row is None else tuple(row)
 
 
 def api_key(session: Session, key: str) -> ApiKey | None:
@@ -133,23 +166,3 @@ def api_key(session: Session, key: str) -> ApiKey | None:
 
 def api_keys(session: Session) -> Sequence[ApiKey]:
     return session.scalars(select(ApiKey).order_by(ApiKey.id)).all()
-
-
-def _ids(session: Session, waybill_nos: Collection[str]) -> Select[str, int]:
-    wanted = _one_of(session, Shipment.waybill_no, waybill_nos)
-    return select(Shipment.waybill_no, Shipment.id).where(wanted)
-
-
-def _insert(session: Session, table: type[Any]) -> Any:
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    return dialect.insert(table.__table__)
-
-
-def _one_of(
-    session: Session, column: InstrumentedAttribute[Any], values: Iterable[Any]
-) -> ColumnElement[bool]:
-    """``column IN values`` as one parameter: the same statement however many there are."""
-    listed = list(values)
-    if session.get_bind().dialect.name == "postgresql":
-        return column == any_(bindparam(None, listed, type_=ARRAY(column.type)))
-    return column.in_(select(func.json_each(json.dumps(listed)).table_valued("value").c.value))

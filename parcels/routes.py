@@ -18,11 +18,15 @@ from parcels.goods import Goods
 from parcels.models import Scope
 from parcels.schemas import ParcelIn, ScanEvent
 from store.engine import Database
+from store.live import Live
 
 PREFIX = "/api"
 PATHS = frozenset({f"{PREFIX}/parcels", f"{PREFIX}/scans"})
 MAX_BODY = 8 << 20
 """Bytes of a batch: 10,000 rows of 800."""
+AT_ONCE = 1
+"""Batches under work at the same moment: two are no sooner done, take twice the memory, and
+customers wait for the processor twice as long."""
 _BEARER = HTTPBearer(auto_error=False, description="./courier key add NAME --scope …")
 Presented = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 Row = TypeVar("Row", bound=BaseModel)
@@ -46,8 +50,9 @@ class RefusedOut(BaseModel):
     faults: list[ingest.Fault] = []
 
 
-def router(database: Database, goods: Goods) -> APIRouter:
+def router(database: Database, live: Live, goods: Goods) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["ingestion"])
+    turn = asyncio.Semaphore(AT_ONCE)
     answers: dict[int | str, dict[str, Any]] = {
         status: {"model": RefusedOut} for status in (401, 403, 413, 422)
     }
@@ -61,11 +66,10 @@ def router(database: Database, goods: Goods) -> APIRouter:
         body = await read_body(request, MAX_BODY)
 
         def store() -> ingest.Stored:
-            given = _rows(_PARCELS, ParcelIn, body)
-            with database.write() as session:
-                return ingest.parcels(session, given, goods)
+            return ingest.take_parcels(database, _rows(_PARCELS, ParcelIn, body), goods)
 
-        return _told(await asyncio.to_thread(store))
+        async with turn:
+            return _told(await asyncio.to_thread(store))
 
     @routes.post("/scans", responses=answers, openapi_extra=_body("ScanEvent"))
     async def post_scans(request: Request, presented: Presented) -> StoredOut:
@@ -76,11 +80,13 @@ def router(database: Database, goods: Goods) -> APIRouter:
         body = await read_body(request, MAX_BODY)
 
         def store() -> ingest.Stored:
-            given = _rows(_SCANS, ScanEvent, body)
+            stored = ingest.take_scans(database, _rows(_SCANS, ScanEvent, body))
             with database.write() as session:
-                return ingest.scans(session, given)
+                live.after_commit(session, "notices")
+            return stored
 
-        return _told(await asyncio.to_thread(store))
+        async with turn:
+            return _told(await asyncio.to_thread(store))
 
     described = _described(routes)
 

@@ -49,6 +49,8 @@ class ScanIn(BaseModel):
     next_place: Annotated[Text | None, Field(max_length=120)] = None
     next_at: When | None = None
     reason: Annotated[Text | None, Field(max_length=200)] = None
+    courier_name: Annotated[Text | None, Field(max_length=40)] = None
+    courier_phone: Annotated[Text | None, Field(max_length=24)] = None
 
     @model_validator(mode="after")
     def _one_state(self) -> Self:
@@ -90,6 +92,7 @@ class ParcelIn(BaseModel):
     courier_phone: Annotated[Text | None, Field(max_length=24)] = None
     pickup_place: Annotated[Text | None, Field(max_length=120)] = None
     pickup_code: Annotated[Text | None, Field(max_length=24)] = None
+    wechat_token: Annotated[Text | None, Field(min_length=1, max_length=128)] = None
 
 
 class ShipmentIn(ParcelIn):

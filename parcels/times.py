@@ -61,9 +61,10 @@ def understand(phrase: str, now: datetime, zone: ZoneInfo) -> Interval | None:
     """What a phrase means when said at ``now`` (aware) by a customer in ``zone``.
 
     A clock time is the hour that begins with it; "after six" lasts to 22:00, "before five" begins
-    at 8:00 (or now); a day is the whole day. A bare weekday or date is the next one to come, and
-    so is a bare clock time; 下周二 and "next Tuesday" lie in the next week from Monday on. Local
-    times that daylight saving skips move forward by the hour. None when no time is told.
+    at 8:00 (or now); a day is the whole day. A bare weekday or date is the next one to come, with
+    its hours (on a Friday evening 周五上午 is a week on), and so is a bare clock time; 下周二 and
+    "next Tuesday" lie in the next week from Monday on. Local times that daylight saving skips move
+    forward by the hour. None when no time is told.
     """
     text = words.fold(phrase)
     here = now.astimezone(zone)
@@ -87,6 +88,8 @@ def understand(phrase: str, now: datetime, zone: ZoneInfo) -> Interval | None:
         return Interval(_at(first, time(0), zone), _at(last + timedelta(days=1), time(0), zone))
     today = now if first == here.date() else None
     span = _on_day(first, clock, zone, today)
+    if span.end <= now and today and _bare_weekday(text):
+        return _on_day(first + timedelta(weeks=1), clock, zone, None)
     return Interval(span.start, _on_day(last, clock, zone, today).end)
 
 
@@ -203,6 +206,12 @@ def _weekday(said: str, weekday: int, today: date) -> date:
     return today + timedelta(days=(weekday - today.weekday()) % 7)
 
 
+def _bare_weekday(text: str) -> bool:
+    """周五, and neither 这周五 nor 今天."""
+    match = _WEEKDAY_ZH.search(text) or _WEEKDAY_EN.search(text)
+    return match is not None and not match[1]
+
+
 def _weeks(said: str) -> int:
     """下下 is two weeks on, 上 or last one back."""
     return said.count("下") - said.count("上") + (said == "next") - (said == "last")
@@ -254,6 +263,7 @@ def _without_dates(text: str) -> str:
 def _on_day(day: date, clock: Clock | None, zone: ZoneInfo, now: datetime | None) -> Interval:
     """The clock's span on a day; ``now`` bounds an open beginning when the day is today."""
     assert clock is not None
+    day += timedelta(days=clock.midnight)
     open_start = _EARLIEST if clock.end is None or clock.end > _EARLIEST else time(0)
     start = _at(day, clock.start or open_start, zone)
     if clock.start is None and now is not None:

@@ -73,7 +73,7 @@ class Carriers:
     @classmethod
     def load(cls, path: Path = POLICY) -> Carriers:
         """Read the policy file; a broken pattern or unknown rule fails here, by name."""
-        policy = yaml.safe_load(path.read_text(encoding="utf-8"))
+        policy = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         formats = [
             _format(entry, own=section == "own")
             for section in ("own", "carriers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -17,8 +18,8 @@ class Database:
 
     ``write()`` opens a transaction that is committed at the end of the block and rolled back on
     any exception. On SQLite it takes the write lock at its start, so that a read followed by a
-    write cannot fail half way with "database is locked". ``read()`` never blocks a writer, and all its
-    queries see one moment: a view put together from several does not contradict itself.
+    write cannot fail half way with "database is locked". ``read()`` never blocks a writer, and
+    all its queries see one moment: a view put together from several does not contradict itself.
     """
 
     def __init__(self, address: str) -> None:
@@ -38,9 +39,9 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         looking = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._looks = sessionmaker(self.engine.execution_options(**looking), expire_on_commit=False)
-        # SQLite has one writer. Threads of one process queue here, fairly and at once, instead of
-        # polling the file lock with growing sleeps.
-        self._writing = threading.Lock() if self.is_sqlite else nullcontext()
+        # SQLite has one writer. Threads of one process queue here instead of polling the file lock
+        # with growing sleeps.
+        self._writing = _Queue() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -60,6 +61,32 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+class _Queue:
+    """A lock that is handed over in the order of asking. A plain one goes to whoever is quickest:
+    a thread that stores a batch part by part would take it again before others have woken up."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Event] = deque()
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._held = False
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:

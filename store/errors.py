@@ -46,6 +46,12 @@ class FileNotAllowed(Invalid):
     status = 415
 
 
+class BadIncident(Invalid):
+    """An incident without a place, or one that ends before it begins."""
+
+    code = "bad_incident"
+
+
 class UploadGone(Invalid):
     """A file that was uploaded too long ago to be sent, or by somebody else."""
 
@@ -118,10 +124,29 @@ class AlreadyTaken(Conflict):
     code = "already_taken"
 
 
+class Contradicts(Conflict):
+    """Words that name a later time than is promised already: ``facts`` are the promise's ``kind``,
+    ``words`` and ``by``, and the words that were ``said``. Sent once it is confirmed."""
+
+    code = "contradicts"
+
+
 class NotYours(Conflict):
     """Only the agent who holds the conversation may write in it."""
 
     code = "not_yours"
+
+
+class Outdated(Conflict):
+    """Somebody changed the ticket after the writer saw it; ``facts['number']`` names it."""
+
+    code = "outdated"
+
+
+class OutOfOrder(Conflict):
+    """A change that the ticket's state does not allow; ``facts['number']`` names it."""
+
+    code = "out_of_order"
 
 
 class UnknownSite(NotFound):

@@ -2,8 +2,8 @@
 
 Whoever wakes reads the database; loops also sweep every few seconds. Inside one process an event
 wakes; between processes PostgreSQL's NOTIFY does. Topics: ``inbox``, ``outbox``, ``queue``,
-``files``, ``wecom``, ``conversation:<id>``, ``visitor:<address>``; ``typing:<conversation id>``
-says all by itself: an agent is writing at this moment.
+``files``, ``notices``, ``wecom``, ``conversation:<id>``, ``visitor:<address>``;
+``typing:<conversation id>`` says all by itself: an agent is writing at this moment.
 """
 
 from __future__ import annotations

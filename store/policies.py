@@ -20,23 +20,55 @@ class Policy(BaseModel):
 AnyPolicy = TypeVar("AnyPolicy", bound=BaseModel)
 
 
-def load(path: Path, shape: type[AnyPolicy]) -> AnyPolicy:
-    """The policy in ``path``; PolicyError names file, line, place and what is allowed there."""
+def load(path: Path, shape: type[AnyPolicy], **context: object) -> AnyPolicy:
+    """The policy in ``path``; PolicyError names file, line, place and what is allowed there.
+
+    ``context`` is what its validators must know of other policies.
+    """
+    return parse(read(path), path, shape, **context)
+
+
+def read(path: Path) -> str:
+    """The text of a policy. PolicyError if there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise PolicyError(f"{path} is missing") from error
+
+
+def parse(text: str, path: Path | str, shape: type[AnyPolicy], **context: object) -> AnyPolicy:
+    """``load`` of a text; ``path`` is what its errors call it."""
+    try:
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise PolicyError(f"{path} is not YAML: {error}") from error
+    except ValueError as error:
+        raise PolicyError(f"{path}: line {_unreadable(text)}: {error}") from error
     try:
-        return shape.model_validate(document or {})
+        return shape.model_validate(document or {}, context=context)
     except ValidationError as error:
         faults = "; ".join(
             f"line {_line(text, fault['loc'])}, {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
             for fault in error.errors()
         )
         raise PolicyError(f"{path}: {faults}") from error
+
+
+def _unreadable(text: str) -> int:
+    """The line of the first value that YAML takes for a date no calendar has, counted from 1."""
+    loader = yaml.SafeLoader(text)
+    nodes: list[yaml.Node | None] = [loader.get_single_node()]
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            nodes += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.ScalarNode):
+            try:
+                loader.construct_object(node)
+            except ValueError:
+                return node.start_mark.line + 1
+    return 1
 
 
 def _line(text: str, place: tuple[int | str, ...]) -> int:

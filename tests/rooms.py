@@ -21,10 +21,18 @@ from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from parcels.regions import Regions
+from parcels.tariffs import Tariffs
 from store import policies
 from store.engine import Database
 from store.live import Live
+from tickets import intake
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
+from tickets.notices import Notices
+from tickets.promises.clocks import Clocks
+from tickets.promises.policy import Policies
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
@@ -41,22 +49,33 @@ class Rooms:
     handoffs: Handoffs
 
 
+def build_clocks(folder: Path = POLICIES) -> Clocks:
+    """By the company's own policy, or by the one in ``folder``."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    return Clocks(Policies(folder, SHANGHAI, classes))
+
+
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
+    clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
+    live = Live(database)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
     return Rooms(
         database=database,
         texts=texts,
-        tickets=Tickets(urgency, routing, SHANGHAI),
+        tickets=tickets,
         handoffs=Handoffs(
-            texts,
-            urgency,
-            routing,
-            lambda _: Capabilities(buttons=True, reply_quota=5),
-            Live(database),
+            texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
         ),
     )
+
+
+def tariffs() -> Tariffs:
+    regions = Regions.from_file(POLICIES / "regions.yml")
+    return Tariffs.from_file(POLICIES / "tariffs.yml", regions)
 
 
 def file_store() -> Files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import PositiveInt
@@ -28,8 +29,8 @@ class Anger:
 
     def __init__(self, policy: AngerPolicy) -> None:
         self.policy = policy
-        self._signs = _pattern(policy.signs)
-        self._strong = _pattern(policy.strong)
+        self._signs = pattern(policy.signs)
+        self._strong = pattern(policy.strong)
 
     @classmethod
     def from_file(cls, path: Path) -> Anger:
@@ -45,7 +46,7 @@ class Anger:
         return min(words + loud, 2)
 
 
-def _pattern(words: dict[str, tuple[str, ...]]) -> re.Pattern[str]:
+def pattern(words: Mapping[str, tuple[str, ...]]) -> re.Pattern[str]:
     """Latin words at their beginning (so that "fucking" counts), Chinese ones anywhere."""
     return re.compile(
         "|".join(

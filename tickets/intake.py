@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import PositiveInt
+from sqlalchemy.orm import Session
 
+from conversations.models import FileKind
+from parcels.repository import by_waybill
 from store.policies import Policy, load
+from tickets import repository
+from tickets.models import Ticket
 
 Fact = Literal["waybill_no", "goods", "amount", "detail"]
 
 
+Optional = Literal["goods", "amount", "time", "place", "claim", "courier_name", "phone"]
+
+
 class ClassIntake(Policy):
+    """``evidence`` counts files of a kind."""
+
     ask: tuple[Fact, ...]
+    optional: tuple[Optional, ...] = ()
+    evidence: dict[FileKind, PositiveInt] = {}  # noqa: RUF012 - pydantic copies it
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a ticket still lacks: facts that must be known, that would help, files by kind."""
+
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    evidence: dict[FileKind, int]
 
 
 class Intake(Policy):
     """``policies/intake.yml``."""
 
     classes: dict[str, ClassIntake]
+    prefill: tuple[Optional, ...] = ()
     person_words: tuple[str, ...]
     tries: PositiveInt
 
@@ -31,6 +56,42 @@ class Intake(Policy):
     def missing(self, kind: str, known: frozenset[str]) -> Fact | None:
         """The next fact to ask for, or None when all is known."""
         return next((fact for fact in self.classes[kind].ask if fact not in known), None)
+
+    def lacks(self, ticket: Ticket, files: Iterable[str]) -> Missing:
+        """What is not known of a ticket yet; ``files`` are the kinds of its evidence."""
+        wanted = self.classes.get(ticket.kind, ClassIntake(ask=()))
+        given = Counter(files)
+        known = {name for name, value in ticket.facts.items() if value} | {"detail"}
+        known |= {name for name in ("waybill_no", "goods") if getattr(ticket, name)}
+        return Missing(
+            tuple(fact for fact in wanted.ask if fact not in known),
+            tuple(fact for fact in wanted.optional if fact not in known),
+            {
+                kind: count - given[kind]
+                for kind, count in wanted.evidence.items()
+                if count > given[kind]
+            },
+        )
+
+    def prefilled(self, session: Session, ticket: Ticket) -> dict[str, str]:
+        """Facts the customer need not tell again, with where each is from; put into the ticket.
+
+        The goods and their class are the shipment's; the rest stands in his earlier tickets about
+        the same parcel.
+        """
+        sources: dict[str, str] = {}
+        shipment = by_waybill(session, ticket.waybill_no) if ticket.waybill_no else None
+        if shipment is not None and shipment.goods and not ticket.goods:
+            ticket.goods, ticket.goods_class = shipment.goods, shipment.goods_class
+            sources["goods"] = "shipment"
+        for earlier in repository.of_customer(session, ticket.customer_id):
+            if earlier.id == ticket.id or earlier.waybill_no != ticket.waybill_no:
+                continue
+            for fact in self.prefill:
+                if earlier.facts.get(fact) and not ticket.facts.get(fact):
+                    ticket.facts = ticket.facts | {fact: earlier.facts[fact]}
+                    sources[fact] = earlier.number
+        return sources
 
 
 def from_file(path: Path) -> Intake:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from tickets.models import FINISHED, Promise, Ticket, TicketCounter, TicketEvent
+from conversations.models import Attachment, Author, Message
+from tickets.models import (
+    IS_OPEN,
+    LinkKind,
+    Ticket,
+    TicketCounter,
+    TicketEvent,
+    TicketFile,
+    TicketLink,
+)
 
 
 def by_number(session: Session, number: str) -> Ticket | None:
@@ -21,6 +30,15 @@ def by_idempotency_key(session: Session, key: str) -> Ticket | None:
     return session.scalar(select(Ticket).where(Ticket.idempotency_key == key))
 
 
+def hold(session: Session, ticket: Ticket) -> None:
+    """Read it afresh and keep others from changing it until this transaction ends."""
+    session.refresh(ticket, with_for_update=True)
+
+
+def event_by_key(session: Session, key: str) -> TicketEvent | None:
+    return session.scalar(select(TicketEvent).where(TicketEvent.key == key))
+
+
 def open_like(
     session: Session, kind: str, *, waybill_no: str | None, conversation_id: int
 ) -> Ticket | None:
@@ -28,13 +46,10 @@ def open_like(
     same = (
         Ticket.waybill_no == waybill_no
         if waybill_no
-        else or_(Ticket.waybill_no.is_(None)) & (Ticket.conversation_id == conversation_id)
+        else Ticket.waybill_no.is_(None) & (Ticket.conversation_id == conversation_id)
     )
     return session.scalar(
-        select(Ticket)
-        .where(same, Ticket.kind == kind, Ticket.state.not_in(FINISHED))
-        .order_by(Ticket.id.desc())
-        .limit(1)
+        select(Ticket).where(same, Ticket.kind == kind, IS_OPEN).order_by(Ticket.id.desc()).limit(1)
     )
 
 
@@ -44,14 +59,47 @@ def of_conversation(session: Session, conversation_id: int) -> Sequence[Ticket]:
     ).all()
 
 
+def of_waybill(session: Session, waybill_no: str, limit: int) -> Sequence[Ticket]:
+    """All tickets about a parcel, newest first."""
+    return session.scalars(
+        select(Ticket)
+        .where(Ticket.waybill_no == waybill_no)
+        .order_by(Ticket.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def open_of_conversation(session: Session, conversation_id: int) -> Ticket | None:
     """The newest unfinished ticket that was opened in this conversation."""
     return session.scalar(
         select(Ticket)
-        .where(Ticket.conversation_id == conversation_id, Ticket.state.not_in(FINISHED))
+        .where(Ticket.conversation_id == conversation_id, IS_OPEN)
         .order_by(Ticket.id.desc())
         .limit(1)
     )
+
+
+def open_about(session: Session, conversation_id: int) -> Ticket | None:
+    """The unfinished ticket that was opened or joined in this conversation: one that waits for the
+    customer before others, else the newest."""
+    joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
+    return session.scalar(
+        select(Ticket).where(Ticket.id.in_(joined), IS_OPEN).order_by(Ticket.id.desc()).limit(1)
+    )
+
+
+def loose_files(session: Session, conversation_id: int) -> Sequence[int]:
+    """The customer's files of a conversation that are evidence of no ticket yet."""
+    return session.scalars(
+        select(Attachment.id)
+        .join(Message, Message.id == Attachment.message_id)
+        .where(
+            Message.conversation_id == conversation_id,
+            Message.author == Author.CUSTOMER,
+            ~exists().where(TicketFile.attachment_id == Attachment.id),
+        )
+        .order_by(Attachment.id)
+    ).all()
 
 
 def of_customer(session: Session, customer_id: int, limit: int = 20) -> Sequence[Ticket]:
@@ -71,15 +119,57 @@ def move(session: Session, from_customer: int, to_customer: int) -> None:
     )
 
 
-def promises_to(session: Session, conversation_ids: Sequence[int]) -> Sequence[Promise]:
-    return session.scalars(
-        select(Promise).where(Promise.conversation_id.in_(conversation_ids)).order_by(Promise.id)
-    ).all()
-
-
 def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:
     return session.scalars(
         select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
+    ).all()
+
+
+def links(session: Session, ticket_id: int) -> Sequence[TicketLink]:
+    """Both ways, oldest first."""
+    return session.scalars(
+        select(TicketLink)
+        .where(or_(TicketLink.ticket_id == ticket_id, TicketLink.other_id == ticket_id))
+        .order_by(TicketLink.id)
+    ).all()
+
+
+def file_ids(session: Session, ticket_id: int) -> Sequence[int]:
+    """The attachments that are evidence of a ticket, in the order they came."""
+    return session.scalars(
+        select(TicketFile.attachment_id)
+        .where(TicketFile.ticket_id == ticket_id)
+        .order_by(TicketFile.attachment_id)
+    ).all()
+
+
+def of_file(session: Session, attachment_id: int) -> Ticket | None:
+    """The newest ticket that a file is evidence of."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketFile, TicketFile.ticket_id == Ticket.id)
+        .where(TicketFile.attachment_id == attachment_id)
+        .order_by(Ticket.id.desc())
+        .limit(1)
+    )
+
+
+def merged_into(session: Session, ticket_id: int) -> Ticket | None:
+    """The ticket that a merged one went on in."""
+    return session.scalar(
+        select(Ticket)
+        .join(TicketLink, TicketLink.other_id == Ticket.id)
+        .where(TicketLink.ticket_id == ticket_id, TicketLink.kind == LinkKind.MERGED)
+    )
+
+
+def waited_out(session: Session, at: datetime, limit: int) -> Sequence[int]:
+    """Tickets that wait for somebody whose time is over, those first that waited longest."""
+    return session.scalars(
+        select(Ticket.id)
+        .where(Ticket.waiting_until <= at)
+        .order_by(Ticket.waiting_until)
+        .limit(limit)
     ).all()
 
 

@@ -13,11 +13,12 @@ from tickets.models import Urgency
 
 
 class Team(Policy):
-    """A team's name in each language and its own promise, in minutes."""
+    """A team's name in each language, its own promise, in minutes, and who is above it."""
 
     zh: str
     en: str
     contact_within: NonNegativeFloat
+    above: str | None = None
 
 
 class Hours(Policy):
@@ -44,9 +45,10 @@ class TeamPolicy(Policy):
 
     @model_validator(mode="after")
     def _known_teams(self) -> TeamPolicy:
-        for rule in self.rules:
-            if rule.team not in self.teams:
-                raise ValueError(f"team {rule.team!r} is not one of {', '.join(self.teams)}")
+        above = [team.above for team in self.teams.values() if team.above]
+        for team in [*(rule.team for rule in self.rules), *above]:
+            if team not in self.teams:
+                raise ValueError(f"team {team!r} is not one of {', '.join(self.teams)}")
         if not self.rules or self.rules[-1] != TeamRule(team=self.rules[-1].team):
             raise ValueError("the last rule must name only a team: it takes what is left")
         return self
@@ -74,6 +76,16 @@ class Routing:
             and (not rule.urgency_rules or urgency_rule in rule.urgency_rules)
             and (rule.at_night is None or rule.at_night == night)
         )
+
+    def above(self, team: str) -> str | None:
+        """The next tier: who takes what this team has not done in time. None at the top."""
+        known = self.policy.teams.get(team)
+        return known.above if known else None
+
+    def name(self, team: str, language: str) -> str:
+        """A team as customers and colleagues call it."""
+        named = self.policy.teams[team]
+        return named.zh if language == "zh" else named.en
 
     def is_night(self, at: datetime) -> bool:
         """Whether the wall clock is within the night hours, which may pass midnight."""

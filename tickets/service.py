@@ -5,22 +5,32 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store import clock
-from tickets import repository
-from tickets.models import Promise, PromiseKind, Ticket, TicketEvent
+from store.errors import Conflict
+from tickets import relations, repository
+from tickets.events import CUSTOMER, SYSTEM, Actor, Events
+from tickets.intake import Intake
+from tickets.lifecycle import Change, Lifecycle
+from tickets.models import FINISHED, LinkKind, Ticket, TicketState, What
+from tickets.promises import repository as promises
+from tickets.promises.clocks import Clocks
+from tickets.promises.models import PromiseKind, PromiseState
 from tickets.routing import Routing
-from tickets.urgency import Circumstances, UrgencyRules
+from tickets.urgency import Circumstances, UrgencyRules, Verdict
 
 _NUMBER = re.compile(r"^CS(\d{6})-?(\d{4,})$")
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What is known when a ticket is opened. ``idempotency_key`` names the message it came from."""
+    """What is known when a ticket is opened. ``idempotency_key`` names the message it came from,
+    ``actor`` who says it."""
 
     idempotency_key: str
     kind: str
@@ -33,6 +43,7 @@ class Complaint:
     anger: int = 0
     threat: bool = False
     facts: dict[str, object] = field(default_factory=dict)
+    actor: Actor = CUSTOMER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,32 +57,118 @@ class Opened:
 
 
 class Tickets:
-    """Opens tickets by the company's policies. Methods work inside the caller's transaction."""
+    """Opens tickets by the company's policies. Methods work inside the caller's transaction.
 
-    def __init__(self, urgency: UrgencyRules, routing: Routing, zone: ZoneInfo) -> None:
+    ``clocks`` hang on the events of the lifecycle: each ticket promises its times by itself.
+    """
+
+    def __init__(
+        self,
+        urgency: UrgencyRules,
+        routing: Routing,
+        clocks: Clocks,
+        zone: ZoneInfo,
+        lifecycle: Lifecycle | None = None,
+        intake: Intake | None = None,
+    ) -> None:
         self.urgency = urgency
         self.routing = routing
+        self.clocks = clocks
         self.zone = zone
+        self.lifecycle = lifecycle or Lifecycle(Events())
+        self.lifecycle.events.after_event(clocks.after_event)
+        self.intake = intake
 
     def open(self, session: Session, complaint: Complaint) -> Opened:
         """Open a ticket, or join the open one about the same waybill and class.
 
         The same idempotency key gives the same ticket and changes nothing.
         """
+        present = self._present(session, complaint)
+        if present is not None:
+            return present
+        try:
+            with session.begin_nested():
+                ticket = self._create(session, complaint)
+        except IntegrityError:  # somebody opened it at this very moment
+            present = self._present(session, complaint)
+            if present is None:
+                raise
+            return present
+        return self._opened(session, ticket, joined=False)
+
+    def split(
+        self,
+        session: Session,
+        ticket: Ticket,
+        actor: Actor,
+        *,
+        kind: str,
+        description: str,
+        key: str,
+        waybill_no: str | None = None,
+    ) -> Ticket:
+        """A second matter in one ticket gets a ticket of its own; the same ``key`` the same one.
+
+        Conflict if there is an open one of that class and parcel: the two are linked then instead.
+        """
+        self.lifecycle.admit(session, ticket, Change.WAIT, actor, None)
+        complaint = Complaint(
+            idempotency_key=f"split:{ticket.id}:{key}"[:80],
+            kind=kind,
+            conversation_id=ticket.conversation_id,
+            customer_id=ticket.customer_id,
+            description=description,
+            waybill_no=waybill_no or ticket.waybill_no,
+            goods=ticket.goods,
+            goods_class=ticket.goods_class,
+            actor=actor,
+        )
         known = repository.by_idempotency_key(session, complaint.idempotency_key)
         if known is not None:
-            return self._opened(session, known, joined=False)
+            return known
+        if self._same(session, complaint) is not None:
+            raise Conflict(f"an open {kind} of this parcel is there")
+        new = self._create(session, complaint)
+        relations.relate(session, self.lifecycle, new, ticket, actor, LinkKind.SPLIT)
+        return new
+
+    def told(
+        self, session: Session, ticket: Ticket, text: str, *, waybill_no: str | None = None
+    ) -> Ticket:
+        """A further fact from the customer, kept as an event; a first number is the ticket's.
+
+        The ticket it belongs to from now on: by its number it may turn out to be another one's.
+        """
+        repository.hold(session, ticket)
+        self.lifecycle.heard(session, ticket, CUSTOMER)
+        self.lifecycle.events.log(session, ticket, What.TOLD, CUSTOMER, text)
+        return self.learn_waybill(session, ticket, waybill_no) if waybill_no else ticket
+
+    def learn_waybill(self, session: Session, ticket: Ticket, waybill_no: str) -> Ticket:
+        """A first number. If this customer has an open ticket about that parcel already, the two
+        become one; if somebody else has, they are linked, and each keeps his own."""
+        repository.hold(session, ticket)
+        if ticket.waybill_no or ticket.state in FINISHED:
+            return ticket
         same = repository.open_like(
-            session,
-            complaint.kind,
-            waybill_no=complaint.waybill_no,
-            conversation_id=complaint.conversation_id,
+            session, ticket.kind, waybill_no=waybill_no, conversation_id=ticket.conversation_id
         )
-        if same is not None:
-            return self._join(session, same, complaint)
+        if same is None:
+            ticket.waybill_no = waybill_no
+            session.flush()
+            return ticket
+        if same.customer_id == ticket.customer_id:
+            return relations.merge(session, self.lifecycle, ticket, same, SYSTEM)
+        ticket.facts = ticket.facts | {"waybill_no": waybill_no}
+        relations.link(session, self.lifecycle, ticket, same, SYSTEM)
+        return ticket
+
+    def _create(self, session: Session, complaint: Complaint) -> Ticket:
         verdict = self.urgency.decide(_circumstances(complaint, contacts=1))
         at = clock.now()
         day = at.astimezone(self.zone).date()
+        intent = "escalate_threat" if complaint.threat else complaint.kind
         ticket = Ticket(
             number=f"CS{day:%y%m%d}-{repository.next_number_of(session, day):04d}",
             idempotency_key=complaint.idempotency_key,
@@ -79,12 +176,8 @@ class Tickets:
             urgency=verdict.colour,
             urgency_rank=verdict.colour.rank,
             urgency_rule=verdict.rule,
-            team=self.routing.team(
-                "escalate_threat" if complaint.threat else complaint.kind,
-                verdict.colour,
-                verdict.rule,
-                at,
-            ),
+            state=TicketState.RECEIVED,
+            team=self.routing.team(intent, verdict.colour, verdict.rule, at),
             conversation_id=complaint.conversation_id,
             customer_id=complaint.customer_id,
             waybill_no=complaint.waybill_no,
@@ -97,64 +190,82 @@ class Tickets:
         )
         session.add(ticket)
         session.flush()
-        _log(session, ticket, "opened", verdict.rule)
-        contact_by = at + self.urgency.contact_within(verdict.colour)
-        self._promise(session, ticket, PromiseKind.CONTACT, contact_by)
-        solution = self.urgency.solution_within(verdict.colour)
-        if solution:
-            self._promise(session, ticket, PromiseKind.SOLUTION, at + solution)
-        return Opened(ticket, False, contact_by, at + solution if solution else None)
+        prefilled = self.intake.prefilled(session, ticket) if self.intake else {}
+        details: dict[str, object] = {"prefilled": prefilled} if prefilled else {}
+        self._log(session, ticket, What.OPENED, complaint, verdict.rule, details=details)
+        return ticket
 
-    def told(
-        self, session: Session, ticket: Ticket, text: str, *, waybill_no: str | None = None
-    ) -> None:
-        """A further fact from the customer, kept as an event; a first number is the ticket's."""
-        ticket.waybill_no = ticket.waybill_no or waybill_no
-        _log(session, ticket, "told", text)
+    def _present(self, session: Session, complaint: Complaint) -> Opened | None:
+        """What was opened or joined by this very message, or the open ticket it joins now."""
+        key = complaint.idempotency_key
+        known = repository.by_idempotency_key(session, key)
+        contact = None if known else repository.event_by_key(session, f"contact:{key}")
+        if contact is not None:
+            return self._opened(session, session.get_one(Ticket, contact.ticket_id), joined=True)
+        if known is not None:
+            return self._opened(session, known, joined=False)
+        same = self._same(session, complaint)
+        if same is None:
+            return None
+        repository.hold(session, same)
+        if same.state in FINISHED:  # at this very moment
+            return None
+        if repository.event_by_key(session, f"contact:{key}") is not None:  # likewise
+            return self._opened(session, same, joined=True)
+        return self._join(session, same, complaint)
+
+    def _same(self, session: Session, complaint: Complaint) -> Ticket | None:
+        return repository.open_like(
+            session,
+            complaint.kind,
+            waybill_no=complaint.waybill_no,
+            conversation_id=complaint.conversation_id,
+        )
 
     def _join(self, session: Session, ticket: Ticket, complaint: Complaint) -> Opened:
         """A repeated complaint counts as a contact; urgency may rise by it, never fall."""
-        key = complaint.idempotency_key
-        joined: list[str] = ticket.facts.get("joined", [])
-        if key not in joined:
-            ticket.contacts += 1
-            ticket.facts = ticket.facts | complaint.facts | {"joined": [*joined, key]}
-            verdict = self.urgency.decide(_circumstances(complaint, contacts=ticket.contacts))
-            if verdict.colour.rank < ticket.urgency_rank:
-                ticket.urgency, ticket.urgency_rank = verdict.colour, verdict.colour.rank
-                ticket.urgency_rule = verdict.rule
-                contact_by = clock.now() + self.urgency.contact_within(verdict.colour)
-                self._promise(session, ticket, PromiseKind.CONTACT, contact_by)
-            _log(session, ticket, "contact", complaint.description)
+        key = f"contact:{complaint.idempotency_key}"
+        ticket.contacts += 1
+        ticket.facts = ticket.facts | complaint.facts
+        self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
+        self.lifecycle.heard(session, ticket, complaint.actor)
+        circumstances = _circumstances(complaint, contacts=ticket.contacts)
+        self.raise_urgency(session, ticket, self.urgency.decide(circumstances))
         return self._opened(session, ticket, joined=True)
 
+    def raise_urgency(
+        self, session: Session, ticket: Ticket, verdict: Verdict, **details: object
+    ) -> None:
+        """To a higher colour, never to a lower one."""
+        if verdict.colour.rank >= ticket.urgency_rank:
+            return
+        before = ticket.urgency
+        ticket.urgency, ticket.urgency_rank = verdict.colour, verdict.colour.rank
+        ticket.urgency_rule = verdict.rule
+        details |= {"from": before, "to": verdict.colour}
+        self.lifecycle.events.log(
+            session, ticket, What.URGENCY, SYSTEM, verdict.rule, details=details
+        )
+
+    def _log(
+        self, session: Session, ticket: Ticket, what: What, by: Complaint, why: str, **more: Any
+    ) -> None:
+        talk = by.conversation_id
+        events = self.lifecycle.events
+        events.log(session, ticket, what, by.actor, why, conversation_id=talk, **more)
+
     def _opened(self, session: Session, ticket: Ticket, *, joined: bool) -> Opened:
-        made = [
-            p
-            for p in repository.promises_to(session, [ticket.conversation_id])
-            if p.ticket_id == ticket.id
-        ]
-        due = {p.kind: p.due_at for p in made}
+        by = {
+            promise.kind: promise.by
+            for promise in promises.of_ticket(session, ticket.id)
+            if promise.state != PromiseState.WITHDRAWN
+        }
         return Opened(
             ticket,
             joined,
-            due.get(PromiseKind.CONTACT, ticket.created_at),
-            due.get(PromiseKind.SOLUTION),
+            by.get(PromiseKind.CONTACT, ticket.created_at),
+            by.get(PromiseKind.SOLUTION),
         )
-
-    def _promise(
-        self, session: Session, ticket: Ticket, kind: PromiseKind, due_at: datetime
-    ) -> None:
-        session.add(
-            Promise(
-                conversation_id=ticket.conversation_id,
-                ticket_id=ticket.id,
-                kind=kind,
-                due_at=due_at,
-                made_at=clock.now(),
-            )
-        )
-        session.flush()
 
 
 def canonical_number(typed: str) -> str | None:
@@ -170,10 +281,4 @@ def _circumstances(complaint: Complaint, contacts: int) -> Circumstances:
         goods_class=complaint.goods_class,
         contacts=contacts,
         anger=complaint.anger,
-    )
-
-
-def _log(session: Session, ticket: Ticket, what: str, why: str | None) -> None:
-    session.add(
-        TicketEvent(ticket_id=ticket.id, at=clock.now(), actor="system", what=what, why=why)
     )

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import PositiveInt
 
 from store.policies import Policy, load
 from tickets.models import Urgency
-
-
-class Times(Policy):
-    """Minutes promised for one colour; an absent one is not promised."""
-
-    contact: PositiveInt | None = None
-    contact_at_the_latest: PositiveInt | None = None
-    next_step: PositiveInt | None = None
-    solution: PositiveInt | None = None
 
 
 class Rule(Policy):
@@ -36,7 +26,6 @@ class Rule(Policy):
 class UrgencyPolicy(Policy):
     """``policies/urgency.yml``."""
 
-    times: dict[Urgency, Times]
     rules: tuple[Rule, ...]
 
 
@@ -75,14 +64,6 @@ class UrgencyRules:
             if _fits(rule, of):
                 return Verdict(rule.colour, rule.rule)
         return Verdict(Urgency.GREEN, "nothing_urgent")
-
-    def contact_within(self, colour: Urgency) -> timedelta:
-        """How soon a person speaks to the customer; 30 minutes where nothing is promised."""
-        return timedelta(minutes=self.policy.times[colour].contact or 30)
-
-    def solution_within(self, colour: Urgency) -> timedelta | None:
-        minutes = self.policy.times[colour].solution
-        return timedelta(minutes=minutes) if minutes else None
 
 
 def _fits(rule: Rule, of: Circumstances) -> bool:

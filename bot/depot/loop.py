@@ -8,11 +8,9 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from bot.depot.answers import Answers, conversation_of
 from bot.loops import Loop
 from conversations import repository as record
-from conversations import service as conversations
-from conversations.models import Author, Conversation
-from conversations.schemas import Button, Outbound
 from conversations.texts import Texts
 from handoff.packet import Learned, Request
 from handoff.service import Handoffs
@@ -52,12 +50,12 @@ class DepotLoop:
         texts: Texts,
     ) -> None:
         self._database = database
-        self._live = live
         self._depot = depot
         self._rules = rules
         self._handoffs = handoffs
         self._tickets = tickets
         self._texts = texts
+        self._answers = Answers(texts, live)
         self._loop = Loop(live, "depot", self._work)
 
     def start(self) -> None:
@@ -82,7 +80,7 @@ class DepotLoop:
         """Give back an order whose customer is just being answered "it is with the depot now": he
         must not hear the depot's word before it."""
         at = clock.now()
-        conversation = self._conversation(session, order)
+        conversation = conversation_of(session, order)
         if at - order.placed_at > AFTER_WORDS or not record.unfinished(session, conversation.id):
             return False
         release(order, retry_at=at + timedelta(seconds=1))
@@ -102,16 +100,14 @@ class DepotLoop:
             self._without(order_id, "pending")
             return
         with self._database.write() as session:
-            order = session.get_one(DepotOrder, order_id)
-            if order.state != OrderState.PLACED:
-                return  # another worker, after our lease, was told the same
-            orders.answered(session, order, receipt)
-            self._tell(session, order)
+            order = session.get_one(DepotOrder, order_id, with_for_update=True)
+            if order.state == OrderState.PLACED:  # else it was told by other ways meanwhile
+                self._answers.heard(session, order, receipt)
 
     def _without(self, order_id: int, reason: str) -> None:
         """Asked again later; after the policy's patience a person takes over."""
         with self._database.write() as session:
-            order = session.get_one(DepotOrder, order_id)
+            order = session.get_one(DepotOrder, order_id, with_for_update=True)
             if order.state != OrderState.PLACED:
                 return
             if clock.now() - order.placed_at < self._rules.depot.patience:
@@ -121,35 +117,10 @@ class DepotLoop:
             log.warning("depot order %s given up: %s", order.id, reason)
             orders.given_up(order, reason)
             self._call_person(session, order)
-            self._tell(session, order)
-
-    def _tell(self, session: Session, order: DepotOrder) -> None:
-        """The answer in the customer's language, wherever he wrote last."""
-        conversation = self._conversation(session, order)
-        language = conversation.language
-        what = orders.describe(self._texts, language, order.kind, order.waybill_no, order.wish)
-        words = self._texts.say(
-            language,
-            f"change.{order.state}",
-            what=what,
-            reason=self._reason(order, language),
-        )
-        buttons: tuple[Button, ...] = ()
-        if order.state == OrderState.REFUSED:
-            person = self._texts.say(language, "talk.ask_person")
-            buttons = (Button(person, self._texts.say(language, "talk.ask_person_say")),)
-        outbound = Outbound(f"depot:{order.id}:{order.state}", words, buttons)
-        conversations.post(session, conversation, outbound, Author.BOT)
-        self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
-
-    def _reason(self, order: DepotOrder, language: str) -> str:
-        """Our words for the depot's reason; its own are for people at the desk, not for him."""
-        fixed = {OrderState.ACCEPTED: "none", OrderState.UNANSWERED: "silent"}
-        key = f"change.reason.{fixed.get(order.state, order.reason or 'other')}"
-        return self._texts.say(language, key if self._texts.has(key) else "change.reason.other")
+            self._answers.tell(session, order)
 
     def _call_person(self, session: Session, order: DepotOrder) -> None:
-        conversation = self._conversation(session, order)
+        conversation = conversation_of(session, order)
         shipment = parcels.by_waybill(session, order.waybill_no) if order.waybill_no else None
         goods = shipment.goods_class if shipment else GoodsClass.GENERAL
         intent = self._rules.changes[order.kind].intent
@@ -175,9 +146,3 @@ class DepotLoop:
             ),
             hold=False,
         )
-
-    @staticmethod
-    def _conversation(session: Session, order: DepotOrder) -> Conversation:
-        found = record.latest_conversation(session, order.customer_id)
-        assert found is not None, "an order without a conversation"
-        return found

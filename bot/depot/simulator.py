@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request
 
 from parcels.change_models import OrderKind
-from parcels.depot import OrderOut, Receipt, Result, verify
+from parcels.depot import OrderOut, Receipt, Result
 from store.errors import Invalid
+from store.signing import checked
 
 PATH = "/simulator/depot"
 NINE = time(9)
@@ -36,7 +37,7 @@ class Simulator:
         @routes.post(PATH, include_in_schema=False)
         async def order(request: Request) -> Receipt:
             body = await request.body()
-            message_id = verify(self._key, request.headers, body)
+            message_id = checked(self._key, request.headers, body)
             try:
                 wanted = OrderOut.model_validate_json(body)
             except ValueError as error:

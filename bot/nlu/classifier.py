@@ -28,8 +28,8 @@ _FACTS = "intents.json"
 class Prediction:
     """Intents with probabilities (sum 1), most likely first, and how well known the message is.
 
-    ``nearness`` is the cosine of the closest training message (1 without sentence vectors);
-    far from everything means that the probabilities say little.
+    ``nearness`` is the cosine of the closest message kept from training (1 without sentence
+    vectors); far from everything means that the probabilities say little.
     """
 
     ranking: tuple[tuple[str, float], ...]
@@ -92,10 +92,10 @@ def raw_views(plain: list[str], vectors: SentenceVectors) -> tuple[Rows, ...]:
 
 @dataclass(frozen=True)
 class IntentModel:
-    """A trained model of c intents, g n-grams and n training messages.
+    """A trained model of c intents, g n-grams and the k training messages that were kept.
 
     Scores (c,) are ``values @ sparse[columns] + likeness @ dense``: ``sparse`` (g, c) holds the
-    n-gram kernel's weights folded into one row per n-gram, ``dense`` (n, c) the weights of the
+    n-gram kernel's weights folded into one row per n-gram, ``dense`` (k, c) the weights of the
     Gaussians; ``lean`` (c,) is added. ``temperature`` makes their softmax a probability.
     """
 
@@ -113,13 +113,11 @@ class IntentModel:
         plain = masked(text)
         columns, values = self.vocabulary.weigh(plain)
         scores = values @ self.sparse[columns].astype(np.float32) + self.lean
-        nearness = 1.0
-        for index, raw in enumerate(raw_views([plain], self.vectors)):
-            view = self.views[index]
-            cosines = view.known @ view.project(raw)[0]
-            if index == 0:
-                nearness = float(cosines.max())
-            scores = scores + gaussian(cosines) @ self.dense
+        raws = raw_views([plain], self.vectors)
+        cosines = [v.known @ v.project(raw)[0] for v, raw in zip(self.views, raws, strict=True)]
+        nearness = float(cosines[0].max()) if cosines else 1.0
+        if cosines:
+            scores = scores + sum(map(gaussian, cosines)) @ self.dense
         exponents = np.exp((scores - scores.max()) / self.temperature)
         probabilities = exponents / exponents.sum()
         order = np.argsort(-probabilities)

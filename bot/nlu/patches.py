@@ -17,7 +17,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.nlu.serving import keep_connections, lighten_tracker_store
+from bot.nlu.serving import (
+    keep_connections,
+    lighten_tracker_store,
+    remember_emptiness,
+    run_in_order,
+)
 from bot.nlu.standins import ABSENT
 from bot.nlu.training import merge_only_what_differs, pack_fast
 
@@ -275,9 +280,11 @@ PATCHES: dict[str, tuple[Patch, ...]] = {
     "rasa.core.tracker_store": (speak_sqlalchemy_2, lighten_tracker_store),
     "rasa.engine.storage.local_model_storage": (pack_fast,),
     "rasa.engine.recipes.default_recipe": (refuse_tensorflow_components,),
+    "rasa.engine.runner.dask": (run_in_order,),
     "rasa.nlu.classifiers.logistic_regression_classifier": (forget_multi_class,),
     "rasa.nlu.test": (skip_empty_entity_reports,),
     "rasa.server": (reuse_event_validator,),
+    "rasa.shared.core.domain": (remember_emptiness,),
     "rasa.shared.core.events": (remember_event_types,),
     "rasa.shared.nlu.training_data.training_data": (merge_only_what_differs,),
     "rasa.utils.endpoints": (keep_connections,),

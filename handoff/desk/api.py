@@ -12,11 +12,13 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from conversations.models import Conversation
 from handoff import staff
 from handoff.desk import replies, views
 from handoff.desk.edge import CaseId
 from handoff.desk.parts import Desk, changing, from_elsewhere, looking, may_open
 from handoff.desk.sign_in import keep_session
+from handoff.packet import promised_to
 from handoff.staff import SignedIn
 from store.errors import Forbidden
 
@@ -28,6 +30,10 @@ class Credentials(BaseModel):
 
 class NoteIn(BaseModel):
     text: str
+
+
+class PromiseIn(BaseModel):
+    message_id: Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class ResolveIn(BaseModel):
@@ -70,7 +76,9 @@ def add_routes(router: APIRouter, desk: Desk) -> None:
             person = looking(session, request)
             found = desk.handoffs.case(session, case_id)
             may_open(person, found)
-            return found.packet
+            conversation = session.get_one(Conversation, found.conversation_id)
+            owed = promised_to(session, conversation.customer_id)
+            return found.packet | {"promises": [each.model_dump(mode="json") for each in owed]}
 
     @router.post("/api/cases/{case_id}/take")
     def take(request: Request, case_id: CaseId) -> dict[str, Any]:
@@ -81,10 +89,24 @@ def add_routes(router: APIRouter, desk: Desk) -> None:
 
     @router.post("/api/cases/{case_id}/reply")
     async def reply(request: Request, case_id: CaseId) -> dict[str, Any]:
-        """JSON, or a form where a ``file`` goes along: ``text`` and ``key``."""
+        """JSON, or a form where a ``file`` goes along: ``text`` and ``key``. Words that put off a
+        promise are answered with 409 and sent with its ``confirm`` as ``confirmed``."""
         given = await replies.read(desk, request)
         _, message = await run_in_threadpool(replies.send, desk, request, case_id, given)
-        return {"message_id": message.id if message else None, "repeated": message is None}
+        promises = desk.handoffs.promising.in_words(message) if message else ()
+        return {
+            "message_id": message.id if message else None,
+            "repeated": message is None,
+            "promises": [asdict(said) for said in promises],
+        }
+
+    @router.post("/api/cases/{case_id}/promises")
+    def promise(request: Request, case_id: CaseId, given: PromiseIn) -> dict[str, Any]:
+        """Keep what a message of ours promises."""
+        with desk.database.write() as session:
+            person = changing(session, request)
+            made = desk.handoffs.promise(session, case_id, person, given.message_id)
+            return {"promises": [promise.id for promise in made]}
 
     @router.post("/api/cases/{case_id}/typing")
     def typing(request: Request, case_id: CaseId) -> dict[str, Any]:

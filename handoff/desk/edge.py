@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.routing import APIRoute
@@ -19,6 +20,7 @@ from handoff.desk.words import Pages, Words, language_of
 from store.errors import (
     AlreadyTaken,
     Conflict,
+    Contradicts,
     CourierError,
     FileTooBig,
     Forbidden,
@@ -99,6 +101,9 @@ def sentence(w: Words, error: CourierError) -> str:
     """The error in words for the person at the desk."""
     if isinstance(error, AlreadyTaken):
         return w("case.already_taken", name=error.facts.get("by", "?"))
+    if isinstance(error, Contradicts):
+        what = error.facts["words"] or w.name("promise", error.facts["kind"])
+        return w("promised.contradicts", what=what, by=error.facts["by"])
     if error.code == "not_yours":
         return w("case.not_yours")
     if isinstance(error, Forbidden) and error.facts.get("why") == "csrf":
@@ -130,8 +135,8 @@ def route_class(pages: Pages) -> type[APIRoute]:
 
 
 def api_route_class(pages: Pages) -> type[APIRoute]:
-    """Routes that tell the slower of two programs who has the case (``by``); all other errors
-    are the application's to turn into JSON."""
+    """Routes that tell the slower of two programs who has the case (``by``), and what words would
+    put off; all other errors are the application's to turn into JSON."""
 
     class ApiRoute(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -140,10 +145,10 @@ def api_route_class(pages: Pages) -> type[APIRoute]:
             async def answer(request: Request) -> Response:
                 try:
                     return await handle(request)
-                except AlreadyTaken as error:
+                except (AlreadyTaken, Contradicts) as error:
                     message = sentence(pages.words(language_of(request)), error)
-                    facts = {"error": error.code, "message": message, "by": error.facts.get("by")}
-                    return JSONResponse(facts, error.status)
+                    facts = {"error": error.code, "message": message} | error.facts
+                    return JSONResponse(jsonable_encoder(facts), error.status)
 
             return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -11,14 +11,19 @@ from starlette.concurrency import run_in_threadpool
 
 from conversations import download
 from conversations import repository as record
+from conversations.models import Message
 from handoff.desk import replies, views
 from handoff.desk import repository as desk_repository
-from handoff.desk.edge import CaseId, is_htmx, page, told
+from handoff.desk.edge import CaseId, is_htmx, page, sentence, told
 from handoff.desk.parts import Desk, changing, looking, may_open, may_open_one
 from handoff.desk.words import Pages, language_of
 from handoff.staff import SignedIn
 from store import ids
-from store.errors import NotFound
+from store.errors import Contradicts, NotFound
+from tickets import repository as tickets
+from tickets.models import FINISHED
+from tickets.promises import repository as promises
+from tickets.promises.models import PromiseState
 
 OUTCOMES = (
     "solved", "explained", "redelivery", "compensated", "ticket_continues", "no_response",
@@ -63,6 +68,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             key=ids.new_key(),
             outcomes=OUTCOMES,
             most=desk.files.most,
+            overdue=promises.count_for_attention(session) if person.is_supervisor else 0,
             **queue_facts(views.queue(session), person.id),
         )
         return page(html, 200, **headers)
@@ -73,7 +79,13 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         return views.opened(session, case, person, desk.handoffs)
 
     def thread_page(
-        request: Request, opened: views.Opened, *, sent: bool, **headers: str
+        request: Request,
+        opened: views.Opened,
+        *,
+        sent: bool,
+        person: SignedIn | None = None,
+        message: Message | None = None,
+        **headers: str,
     ) -> Response:
         html = pages.render(
             "_thread.html",
@@ -81,6 +93,9 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             case=opened,
             key=ids.new_key() if sent else None,
             fresh=True,
+            person=person,
+            message=message.id if message else None,
+            offered=desk.handoffs.promising.in_words(message) if message else (),
         )
         return page(html, 200, **headers)
 
@@ -126,12 +141,49 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         return await run_in_threadpool(send, request, case_id, given)
 
     def send(request: Request, case_id: int, given: replies.Read) -> Response:
-        person, _ = replies.send(desk, request, case_id, given)
+        try:
+            person, message = replies.send(desk, request, case_id, given)
+        except Contradicts as error:
+            if not is_htmx(request):
+                raise
+            return ask(request, error)
         with desk.database.read() as session:
             opened = thread(session, person, case_id)
         if not is_htmx(request):
             return RedirectResponse(f"/desk/cases/{case_id}", 303)
-        return thread_page(request, opened, sent=True)
+        return thread_page(request, opened, sent=True, person=person, message=message)
+
+    def ask(request: Request, error: Contradicts) -> Response:
+        """Above the words, which stay: sent once more, they are meant."""
+        w = pages.words(language_of(request))
+        asked = {"text": sentence(w, error), "confirm": error.facts["confirm"]}
+        html = pages.render("_promised.html", language_of(request), asked=asked)
+        return page(html, error.status, HX_Retarget="#promised", HX_Reswap="outerHTML")
+
+    @router.post("/desk/cases/{case_id}/promises")
+    def promise(
+        request: Request,
+        case_id: CaseId,
+        message_id: Annotated[int, Form(ge=1, le=2**31 - 1)],
+        csrf: Annotated[str, Form()] = "",
+    ) -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            desk.handoffs.promise(session, case_id, person, message_id)
+            return _after(request, session, person, case_id, "promised.recorded")
+
+    @router.post("/desk/cases/{case_id}/promises/{promise_id}/end")
+    def end_promise(
+        request: Request,
+        case_id: CaseId,
+        promise_id: CaseId,
+        state: Annotated[Literal["kept", "withdrawn"], Form()],
+        csrf: Annotated[str, Form()] = "",
+    ) -> Response:
+        with desk.database.write() as session:
+            person = changing(session, request, csrf)
+            desk.handoffs.end_promise(session, case_id, person, promise_id, PromiseState(state))
+            return _after(request, session, person, case_id, f"promised.{state}_toast")
 
     @router.get("/desk/files/{file_id}")
     def show_file(request: Request, file_id: CaseId) -> Response:
@@ -142,6 +194,9 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             if found is None:
                 raise NotFound(f"file {file_id}")
             row, message, _ = found
+            ticket = tickets.of_file(session, file_id)
+            if ticket is not None and ticket.state not in FINISHED:
+                return download.answer(desk.files, row)  # evidence: open to everybody at the desk
             if not person.is_supervisor:
                 cases = desk_repository.cases_of(session, message.conversation_id)
                 may_open_one(person, cases)

@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 from conversations.files import Files
 from conversations.texts import Texts
 from handoff import staff
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.models import Case, CaseState
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
 from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
+from tickets.service import Tickets
 
 COOKIE = "desk_session"
 LANGUAGE_COOKIE = "desk_lang"
@@ -27,14 +29,17 @@ CSRF_HEADER = "x-csrf-token"
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """The rooms the desk works with. ``secure_cookies``: send cookies over HTTPS only;
-    ``telegram``: cases are topics in groups there, too."""
+    """The rooms the desk works with. ``problems``: the classes of tickets; ``secure_cookies``:
+    send cookies over HTTPS only; ``telegram``: cases are topics in groups there, too."""
 
     database: Database
     handoffs: Handoffs
+    tickets: Tickets
+    problems: tuple[str, ...]
     texts: Texts
     live: Live
     files: Files
+    parcels: ParcelRules
     secure_cookies: bool
     telegram: bool = False
 

@@ -15,6 +15,7 @@ from conversations.models import Message
 from conversations.schemas import Upload
 from handoff.desk.edge import form_of, words_of
 from handoff.desk.parts import Desk, changing, looking
+from handoff.promising import confirmation
 from handoff.staff import SignedIn
 from store import ids
 from store.errors import Invalid
@@ -29,6 +30,8 @@ class Reply(BaseModel):
     text: str = ""
     key: Annotated[str, Field(max_length=64)] | None = None
     csrf: str = ""
+    confirmed: Annotated[str, Field(max_length=64)] = ""
+    """``confirmation`` of the very words that put off a promise: they are sent all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,10 @@ def send(
     with desk.database.write() as session:
         person = changing(session, request, reply.csrf)
         key = reply.key or ids.new_key()
-        return person, desk.handoffs.reply(session, case_id, person, reply.text, key, files)
+        confirmed = reply.confirmed == confirmation(reply.text)
+        return person, desk.handoffs.reply(
+            session, case_id, person, reply.text, key, files, confirmed=confirmed
+        )
 
 
 def _look(desk: Desk, request: Request) -> None:

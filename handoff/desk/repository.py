@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from conversations.models import Author, Kind, Message
-from handoff.models import Case
+from conversations.models import Author, Conversation, Customer, Kind, Message
+from handoff.models import Case, ParcelLook
+from handoff.repository import OPEN
+from tickets.models import Ticket
+from tickets.promises.models import Promise
 
 
 def last_replies(session: Session, conversation_ids: Collection[int]) -> dict[int, int]:
@@ -32,3 +36,46 @@ def cases_of(session: Session, conversation_id: int) -> Sequence[Case]:
     return session.scalars(
         select(Case).where(Case.conversation_id == conversation_id).order_by(Case.id.desc())
     ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A broken promise with what it was about; ``case_id`` where people have the conversation."""
+
+    promise: Promise
+    conversation: Conversation
+    customer: Customer
+    ticket: Ticket | None
+    case_id: int | None
+
+
+def broken_promises(
+    session: Session, *, before: int | None = None, limit: int = 40
+) -> Sequence[Broken]:
+    """Those that no supervisor has seen, newest first."""
+    query = (
+        select(Promise, Conversation, Customer, Ticket, Case.id)
+        .join(Conversation, Conversation.id == Promise.conversation_id)
+        .join(Customer, Customer.id == Conversation.customer_id)
+        .outerjoin(Ticket, Ticket.id == Promise.ticket_id)
+        .outerjoin(Case, (Case.conversation_id == Conversation.id) & Case.state.in_(OPEN))
+        .where(Promise.attention)
+    )
+    if before is not None:
+        query = query.where(Promise.id < before)
+    return [Broken(*row) for row in session.execute(query.order_by(Promise.id.desc()).limit(limit))]
+
+
+def looks(session: Session, waybill_no: str, limit: int) -> Sequence[ParcelLook]:
+    """Who looked at what is personal of a parcel, newest first."""
+    return session.scalars(
+        select(ParcelLook)
+        .where(ParcelLook.waybill_no == waybill_no)
+        .order_by(ParcelLook.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def customers(session: Session, ids: Collection[int]) -> dict[int, Customer]:
+    found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
+    return {customer.id: customer for customer in found}

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from handoff.desk import api, pages, sign_in, stream, telegram, undelivered
+from handoff.desk import (
+    api,
+    incidents,
+    overdue,
+    pages,
+    parcels,
+    sign_in,
+    stream,
+    telegram,
+    tickets,
+    undelivered,
+)
 from handoff.desk.edge import api_route_class, route_class
 from handoff.desk.parts import Desk
 from handoff.desk.replies import TAKES_FILES
@@ -28,7 +39,11 @@ def router(desk: Desk) -> APIRouter:
     stream.add_routes(shown, desk, templates)
     review.add_routes(shown, desk, templates)
     telegram.add_routes(shown, desk, templates)
+    overdue.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
+    tickets.add_routes(shown, desk, templates)
+    parcels.add_routes(shown, desk, templates)
+    incidents.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()

@@ -1,7 +1,8 @@
 """``/desk/live``: one stream of events a browser. It carries what must be seen without reload.
 
-Events: ``queue`` (the fragment), ``case`` (the opened case may have changed: fetch its thread),
-``signed_out``. A new stream first sends everything, so a restart of the service loses nothing.
+Events: ``queue`` (the fragment), ``overdue`` (for supervisors: how many), ``case`` (the opened case
+may have changed: fetch its thread), ``signed_out``. A new stream first sends everything, so a
+restart of the service loses nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from handoff.desk.pages import queue_facts
 from handoff.desk.parts import Desk, looking, may_open
 from handoff.desk.words import Pages, language_of
 from store.errors import NotSignedIn
+from tickets.promises import repository as promises
 
+OVERDUE = "overdue"
+"""The feed's fragment for supervisors: how many promises broke and were not seen."""
 CHECK_SIGN_IN = 30.0
 """Seconds after which a silent stream makes sure that its session still stands."""
 
@@ -30,19 +34,22 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
     def render() -> dict[str, str]:
         with desk.database.read() as session:
             facts = queue_facts(views.queue(session), None)
-        return {language: pages.render("_queue.html", language, **facts) for language in LANGUAGES}
+            overdue = promises.count_for_attention(session)
+        shown = {language: pages.render("_queue.html", language, **facts) for language in LANGUAGES}
+        return shown | {OVERDUE: str(overdue)}
 
     feed = QueueFeed(desk.live, render)
 
-    def topics(request: Request, case_id: int | None) -> list[str]:
-        """What this stream listens to; raises for somebody who may not."""
+    def topics(request: Request, case_id: int | None) -> tuple[list[str], bool]:
+        """What this stream listens to, and whether for a supervisor; raises for somebody who may
+        not."""
         with desk.database.read() as session:
             person = looking(session, request)
             if case_id is None:
-                return []
+                return [], person.is_supervisor
             case = desk.handoffs.case(session, case_id)
             may_open(person, case)
-            return [f"conversation:{case.conversation_id}"]
+            return [f"conversation:{case.conversation_id}"], person.is_supervisor
 
     def stands(request: Request) -> bool:
         with desk.database.read() as session:
@@ -56,14 +63,16 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
     async def live(
         request: Request, case: int | None = Query(None, ge=1, le=2**31 - 1)
     ) -> Response:
-        listened = await run_in_threadpool(topics, request, case)
+        listened, supervises = await run_in_threadpool(topics, request, case)
         return EventSourceResponse(
-            _events(request, listened), ping=15, headers={"Cache-Control": "no-store"}
+            _events(request, listened, supervises), ping=15, headers={"Cache-Control": "no-store"}
         )
 
-    async def _events(request: Request, listened: list[str]) -> AsyncIterator[ServerSentEvent]:
+    async def _events(
+        request: Request, listened: list[str], supervises: bool
+    ) -> AsyncIterator[ServerSentEvent]:
         language = language_of(request)
-        shown = ""
+        shown = overdue = ""
         async with feed.watching() as queue:
             with desk.live.listen(*listened) as thread:
                 queue.set()
@@ -77,6 +86,10 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                     if fragment and fragment != shown:
                         shown = fragment
                         yield ServerSentEvent(event="queue", data=fragment)
+                    count = feed.fragments.get(OVERDUE, "")
+                    if supervises and count and count != overdue:
+                        overdue = count
+                        yield ServerSentEvent(event=OVERDUE, data=count)
                     await first_of(queue, thread, within=CHECK_SIGN_IN)
                     if not (queue.is_set() or thread.is_set()) and not await run_in_threadpool(
                         stands, request

@@ -18,6 +18,7 @@ from conversations.schemas import Capabilities, Line
 from handoff import repository, topics
 from handoff.desk import repository as desk_repository
 from handoff.models import Case, CaseState
+from handoff.packet import Promised, promised_to
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
 
@@ -69,6 +70,8 @@ class Opened:
     can: Capabilities
     mine: bool
     topic: InTopic | None
+    promises: tuple[Promised, ...]
+    """What this customer was promised, and what became of it, at this moment."""
 
     @property
     def version(self) -> str:
@@ -102,9 +105,11 @@ class Opened:
 
     @property
     def standing(self) -> str:
-        """State, holder and topic: when they change, more than the thread looks different."""
+        """State, holder, topic, promises: when they change, not only the thread looks different."""
         shown = f"-{self.topic.thread}{self.topic.problem or ''}" if self.topic else ""
-        return f"{self.row.state}-{self.row.staff_id or 0}{shown}"
+        owed = [(p.id, p.state, p.warned) for p in self.promises]
+        digest = hashlib.blake2s(repr(owed).encode(), digest_size=4).hexdigest()
+        return f"{self.row.state}-{self.row.staff_id or 0}{shown}-{digest}"
 
 
 def queue(session: Session) -> list[Row]:
@@ -144,6 +149,7 @@ def opened(session: Session, case: Case, person: SignedIn, handoffs: Handoffs) -
         can=can,
         mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
         topic=_in_topic(session, conversation.id),
+        promises=tuple(promised_to(session, customer.id)),
     )
 
 

@@ -17,6 +17,7 @@ from handoff.desk import views
 from handoff.desk.edge import page
 from handoff.desk.parts import Desk, looking
 from handoff.desk.words import Pages, language_of
+from handoff.packet import promised_to
 from handoff.staff import SignedIn
 from store.errors import NotFound
 
@@ -104,13 +105,15 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             if conversation is None:
                 raise NotFound("conversation")
             names = repository.staff_names(session)
+            customer = record.customer_of(session, conversation)
             html = pages.render(
                 "review_case.html",
                 language_of(request),
                 person=person,
                 here=f"/desk/review/{conversation.key}",
                 conversation=conversation,
-                customer=record.customer_of(session, conversation),
+                customer=customer,
+                promises=promised_to(session, customer.id),
                 thread=views.transcript(session, conversation, names),
                 cases=desk_repository.cases_of(session, conversation.id),
                 names=names,

@@ -19,6 +19,7 @@ from parcels.sources.statuses import Statuses
 from parcels.sources.track17 import Track17
 from store.engine import Database
 from store.errors import NotFound
+from store.live import Live
 
 MAX_PUSH = 1 << 20
 
@@ -37,6 +38,7 @@ def switched_on(accounts: Accounts, statuses: Statuses, zone: ZoneInfo) -> dict[
 
 def router(
     database: Database,
+    live: Live,
     accounts: Accounts,
     statuses: Statuses,
     zone: ZoneInfo,
@@ -57,6 +59,7 @@ def router(
         def store() -> None:
             scans = source.scans(delivery)
             with database.write() as session:
+                live.after_commit(session, "notices")
                 base.keep(session, source.name, scans)
 
         await asyncio.to_thread(store)

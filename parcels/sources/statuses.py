@@ -38,6 +38,7 @@ class Statuses(Policy):
     track17: Annotated[Table, Field(alias="17track")]
     aftership: Table
     to_kuaidi100: dict[Status, str]
+    to_wechat: dict[str, int | None]
 
     @field_validator("to_kuaidi100")
     @classmethod
@@ -45,6 +46,20 @@ class Statuses(Policy):
         if missing := set(Status) - table.keys():
             raise ValueError(f"{', '.join(sorted(missing))} missing")
         return table
+
+    @field_validator("to_wechat")
+    @classmethod
+    def _named(cls, table: dict[str, int | None]) -> dict[str, int | None]:
+        if missing := {*Status, "unknown"} - table.keys():
+            raise ValueError(f"{', '.join(sorted(missing))} missing")
+        if strange := table.keys() - {*Status, *SubStatus, "unknown"}:
+            raise ValueError(f"{', '.join(sorted(strange))}: no states of ours")
+        return table
+
+    def wechat_type(self, status: Status | None, sub_status: SubStatus | None) -> int | None:
+        """What WeChat calls a scan's state; None for what it has no name for."""
+        named = (sub_status, status, "unknown")
+        return next(self.to_wechat[name] for name in named if name and name in self.to_wechat)
 
     @classmethod
     def from_file(cls, path: Path) -> Statuses:

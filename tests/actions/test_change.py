@@ -12,8 +12,9 @@ import pytest
 from actions import runtime
 from conversations.models import Customer, Holder
 from parcels import service as parcels
-from parcels.change_models import DepotOrder, NoticeWish
+from parcels.change_models import DepotOrder
 from parcels.models import Status
+from parcels.notice_models import NoticeWish
 from parcels.schemas import ScanIn, ShipmentIn
 from store import clock
 from store.engine import Database
@@ -177,6 +178,46 @@ async def test_another_time_in_the_place_of_a_yes(talk: Talk, parcel: Callable[.
     assert "16:00" in told.texts
     await talk.says("确认", "affirm")
     assert datetime.fromisoformat(talk.orders()[0].wish["from"]).astimezone(SHANGHAI).day == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "asked"),
+    [
+        ("还是放门口吧", "door", "confirm"),
+        ("改地址要另外收钱吗", "address", "place"),
+        ("放驿站吧", "station", "place"),
+        ("put it in a locker please", "locker", "confirm"),
+    ],
+)
+async def test_another_wish_in_the_place_of_a_yes_is_summed_up_anew(
+    talk: Talk, parcel: Callable[..., None], text: str, kind: str, asked: str
+) -> None:
+    parcel()
+    await talk.proven("放快递柜", "change_delivery_place")
+    await talk.says("东门3号柜", "inform", place="东门3号柜")
+    assert talk.slots["requested_slot"] == "confirm"
+    await talk.says(text, "change_delivery_place")
+    assert talk.orders() == []
+    assert (talk.slots["change"]["kind"], talk.slots["requested_slot"]) == (kind, asked)
+
+
+async def test_the_wish_said_again_with_its_number_is_not_asked_for_it(
+    talk: Talk, parcel: Callable[..., None]
+) -> None:
+    parcel()
+    await talk.says("放门口", "change_delivery_place")
+    assert talk.slots["requested_slot"] == "number"
+    await talk.says(f"我说 {NUMBER} 放门口", "change_delivery_place", waybill_no=NUMBER)
+    assert talk.slots["requested_slot"] == "digits"
+
+
+@pytest.mark.parametrize("text", ["隔壁302的老张", "楼下小卖部王阿姨"])
+async def test_a_neighbour_is_no_report(talk: Talk, parcel: Callable[..., None], text: str) -> None:
+    parcel()
+    await talk.proven("给邻居代收", "change_delivery_place")
+    told = await talk.says(text, "report_misdelivery")
+    assert text in told.texts
+    assert talk.slots["requested_slot"] == "confirm"
 
 
 async def test_the_proof_is_not_asked_twice(talk: Talk, parcel: Callable[..., None]) -> None:

@@ -12,12 +12,16 @@ from actions import runtime
 from bot import actions_route, contract
 from conversations.models import Conversation, Holder
 from handoff import repository as handoffs
-from parcels import change_rules
+from parcels import change_rules, notice_rules
 from parcels import service as parcels
 from parcels.goods import Goods
+from parcels.invoices import InvoicePolicy
 from parcels.models import GoodsClass, Status
+from parcels.points import PointsPolicy
 from parcels.schemas import ScanIn, ShipmentIn
-from store import clock
+from parcels.sending import Sending
+from parcels.timeline import Timeline
+from store import clock, policies
 from store.engine import Database
 from store.live import Live
 from tests import rooms
@@ -57,9 +61,16 @@ def run(database: Database, at: object) -> Run:
             tickets=house.tickets,
             handoffs=house.handoffs,
             anger=Anger.from_file(rooms.POLICIES / "anger.yml"),
+            upload=lambda number: f"https://desk.test/evidence/{number}",
             intake=intake.from_file(rooms.POLICIES / "intake.yml"),
             goods=Goods.from_file(rooms.POLICIES / "goods.yml"),
             changes=change_rules.from_file(rooms.POLICIES / "changes.yml"),
+            timeline=Timeline("https://desk.example.com"),
+            tariffs=rooms.tariffs(),
+            sending=Sending.from_file(rooms.POLICIES / "sending.yml"),
+            points=policies.load(rooms.POLICIES / "points.yml", PointsPolicy),
+            invoices=policies.load(rooms.POLICIES / "invoices.yml", InvoicePolicy),
+            notices=notice_rules.from_file(rooms.POLICIES / "notices.yml"),
             orders_go_out=False,
             problems=contract.read(rooms.POLICIES / "taxonomy.yml").problems,
         )
@@ -74,10 +85,11 @@ def run(database: Database, at: object) -> Run:
         text: str,
         intent: str,
         *,
-        entities: dict[str, str] | None = None,
+        entities: dict[str, Any] | None = None,
         slots: dict[str, Any] | None = None,
         form: bool | str = False,
         guesses: tuple[str, ...] = (),
+        point: tuple[float, float] | None = None,
         sure: float = 0.9,
     ) -> Told:
         nonlocal said
@@ -87,7 +99,13 @@ def run(database: Database, at: object) -> Run:
             key, message_id = conversation.key, conversation.id
             last = handoffs.last_words(session, [conversation.id])[conversation.id]
             message_id = last.id
-        found = [{"entity": k, "value": v} for k, v in (entities or {}).items()]
+            if point is not None:
+                last.payload = {**last.payload, "point": list(point)}
+        found = [
+            {"entity": name, "value": value}
+            for name, given in (entities or {}).items()
+            for value in (given if isinstance(given, list) else [given])
+        ]
         result = await executor.run(
             {
                 "next_action": action,

@@ -45,6 +45,15 @@ def test_three_channels_lose_nothing_and_say_nothing_twice_though_the_service_is
     assert found["delivered_again"]["value"] > 0
 
 
+def test_clocks_fire_once_though_processes_are_killed_and_pages_open() -> None:
+    found = quick("tickets")
+    for name in ("sqlite_2_not_once", "postgresql_4_not_once"):
+        assert found[name] == {"value": 0, "unit": "promises", "target": 0, "ok": True}
+    for engine in ("sqlite", "postgresql"):
+        assert found[f"{engine}_due_a_minute"]["value"] > 0
+        assert found[f"{engine}_queue_p95_5000"]["value"] > 0
+
+
 def quick(name: str) -> dict[str, Any]:
     """The figures of a quick run that left nothing behind."""
     homes = set(Path(tempfile.gettempdir()).glob("courier-bench-*"))

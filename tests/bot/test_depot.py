@@ -21,6 +21,7 @@ from fastapi import FastAPI, Request, Response
 from sqlalchemy.orm import Session
 
 from bot import app as service
+from bot import assembly
 from bot import settings as configuration
 from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
@@ -35,10 +36,10 @@ from parcels.change_models import DepotOrder, OrderKind, OrderState
 from parcels.depot import Depot
 from parcels.models import Shipment
 from parcels.schemas import ShipmentIn
-from store import clock
+from store import clock, signing
 from store.claims import release
 from store.engine import Database
-from store.errors import Forbidden, SettingsError
+from store.errors import BadSignature, SettingsError
 from store.live import Live
 from tests import rooms
 from tests.channels.house import until
@@ -302,14 +303,14 @@ def test_the_signature_is_that_of_the_published_example(at: Callable[[datetime],
     at(datetime.fromtimestamp(1614265330, tz=clock.now().tzinfo))
     key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     body, message_id = b'{"test": 2432232314}', "msg_p5jXN8AQM9LWM0D4loKWxJek"
-    headers = depots.sign(key, message_id, body)
+    headers = signing.signed(key, message_id, body)
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    assert depots.verify(key, headers, body) == message_id
+    assert signing.checked(key, headers, body) == message_id
 
 
 @pytest.mark.parametrize("fault", ["key", "body", "id", "time", "none"])
 def test_what_is_not_signed_by_us_is_refused(at: Callable[[datetime], None], fault: str) -> None:
-    headers, key, body = depots.sign(KEY, "m", b"{}"), KEY, b"{}"
+    headers, key, body = signing.signed(KEY, "m", b"{}"), KEY, b"{}"
     match fault:
         case "key":
             key = b"x" * 32
@@ -321,19 +322,19 @@ def test_what_is_not_signed_by_us_is_refused(at: Callable[[datetime], None], fau
             at(clock.now() + timedelta(minutes=6))
         case "none":
             headers = {}
-    with pytest.raises(Forbidden):
-        depots.verify(key, headers, body)
+    with pytest.raises(BadSignature):
+        signing.checked(key, headers, body)
 
 
 async def test_the_simulators_door_is_closed_to_everybody_else(tmp_path: Path) -> None:
     settings = configuration.load({"COURIER_HOME": str(tmp_path), "COURIER_DEPOT_URL": SIMULATOR})
     app = service.create(settings)
-    key = service.derived(settings, "depot").encode()[:64]
+    key = assembly.derived(settings, "depot").encode()[:64]
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:
         refused = await http.post(PATH, content=b"{}", headers={"authorization": "Bearer x"})
-        broken = await http.post(PATH, content=b"{}", headers=depots.sign(key, "m", b"{}"))
-    assert (refused.status_code, broken.status_code) == (403, 422)
+        broken = await http.post(PATH, content=b"{}", headers=signing.signed(key, "m", b"{}"))
+    assert (refused.status_code, broken.status_code) == (401, 422)
     without = service.create(configuration.load({"COURIER_HOME": str(tmp_path)}))
     transport = httpx.ASGITransport(app=without, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://desk.test") as http:

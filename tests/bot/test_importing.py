@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select
@@ -12,6 +14,7 @@ from sqlalchemy import func, select
 from bot import cli
 from parcels import repository
 from parcels.models import GoodsClass, Scan, Shipment, Status
+from store import clock
 from store.engine import Database
 
 PARCELS = "tracking_no,goods,colour\nSF1000000000001,护照,blue\nsf 1000000000002,,\n"
@@ -102,6 +105,43 @@ def test_one_bad_line_and_nothing_is_stored(run: Run, database: Database, tmp_pa
     assert (told[0]["location"], told[0]["reason"][:9]) == ("unknown", "no parcel")
     assert run(bad, "--skip-refused") == 0
     assert rows(database) == (2, 2)
+
+
+def test_a_quote_that_is_not_closed_swallows_no_line(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    run(PARCELS)
+    head, first, second, _ = SCANS.split("\n")
+    broken = first.replace("嘉兴", '"嘉兴')
+    assert run("\n".join((head, second, broken, first, ""))) == 1
+    assert [(row["line"], row["reason"]) for row in refused(tmp_path)] == [
+        ("3", "a cell too long, or a quote that is not closed")
+    ]
+    assert rows(database) == (2, 0)
+
+
+def test_two_columns_of_one_meaning_are_refused(
+    run: Run, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("number,tracking_no\nSF1000000000001,SF1000000000002\n") == 1
+    assert "several columns are waybill_no" in capsys.readouterr().err
+    assert rows(database) == (0, 0)
+
+
+def test_a_time_without_zone_is_the_companys_and_a_clock_ahead_is_borne_for_ten_minutes(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    run(PARCELS)
+    now = clock.now()
+    here = f"{now.astimezone(ZoneInfo('Asia/Shanghai')) + timedelta(minutes=8):%Y-%m-%d %H:%M:%S}"
+    ahead = (now + timedelta(minutes=12)).isoformat()
+    head = "id,number,time\n"
+    assert run(f"{head}1,SF1000000000001,{here}\n") == 0
+    assert run(f"{head}2,SF1000000000001,{ahead}\n") == 1
+    assert [row["reason"] for row in refused(tmp_path)] == ["lies in the future"]
+    with database.read() as session:
+        stored = session.scalars(select(Scan.at)).all()
+    assert [abs(at - now - timedelta(minutes=8)) < timedelta(seconds=1) for at in stored] == [True]
 
 
 def test_the_same_line_twice_is_harmless(run: Run, database: Database) -> None:

@@ -32,6 +32,7 @@ from conversations.files import Files
 from conversations.models import Attachment, Author, Conversation, Inbox, Message, Outbox
 from conversations.schemas import Button, Outbound, Upload
 from conversations.texts import Texts
+from parcels import change_rules
 from store import clock, ids
 from store.claims import release
 from store.engine import Database
@@ -89,6 +90,7 @@ class House:
             self.live,
             self.files,
             sites,
+            change_rules.from_file(ROOT / "policies" / "changes.yml").identity,
             SECRET,
             limits=limits,
         )

@@ -172,13 +172,26 @@ KINDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "document": ({"document": {"file_id": "d", "file_unique_id": "d", "file_name": "bill\u202e.pdf",
                                "mime_type": "application/pdf", "file_size": 7}},
                  "file", "[file] bill.pdf"),
-    "location": ({"location": {"latitude": 31.2304, "longitude": 121.4737}},
-                 "location", "[location] 31.230400, 121.473700"),
     "sticker": ({"sticker": {"file_id": "s", "file_unique_id": "s", "type": "regular", "width": 1,
                              "height": 1, "is_animated": False, "is_video": False,
                              "emoji": "😡"}}, "text", "[sticker] 😡"),
     "dice": ({"dice": {"emoji": "🎲", "value": 3}}, "text", "[other content]"),
 }  # fmt: skip
+
+
+async def test_a_shared_location_is_asked_of_the_bot(
+    desk: Desk, deliver: Callable[..., Any]
+) -> None:
+    await desk.work()
+    where = {"latitude": 31.2304, "longitude": 121.4737}
+    assert await deliver(1, message=message(1, location=where)) == 200
+    await desk.settled()
+    assert desk.house.record()[0] == ("customer", "[location] 31.230400, 121.473700")
+    assert len(desk.house.handled) == 1
+    with desk.database.read() as session:
+        stored = session.query(Message).order_by(Message.id).first()
+        assert stored is not None
+        assert (stored.kind, stored.payload["point"]) == ("location", [31.2304, 121.4737])
 
 
 @pytest.mark.parametrize("name", KINDS)

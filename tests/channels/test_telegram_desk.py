@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot import app as service
-from bot import settings
+from bot import assembly, settings
 from bot.channels.base import Unreachable
 from bot.channels.telegram import switch_on
 from bot.channels.telegram.channel import TelegramChannel
@@ -40,8 +39,6 @@ from tests.channels.house import TEXTS, House, client, post, until
 from tests.channels.telegram_forum import CHAT, GROUP, Forum
 from tests.channels.telegram_peer import TOKEN, Peer, peer
 from tickets.models import Urgency
-from tickets.routing import Routing
-from tickets.urgency import UrgencyRules
 
 __all__ = ["peer"]
 SECRET = "the-secret-of-these-deliveries"
@@ -67,8 +64,7 @@ class Small:
         self.house = House(self.database)
         self.handoffs = Handoffs(
             TEXTS,
-            UrgencyRules.from_file(rooms.POLICIES / "urgency.yml"),
-            Routing.from_file(rooms.POLICIES / "teams.yml", rooms.SHANGHAI),
+            rooms.build(self.database).tickets,
             self.house.channels.capabilities,
             self.house.live,
         )
@@ -636,7 +632,7 @@ def test_groups_are_named_in_one_setting(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="zh or en"):
         load("", COURIER_TELEGRAM_DESK_LANGUAGE="fr")
     with pytest.raises(SettingsError, match="names the team day"):
-        service.assemble(load("day=-1001234567890"))
+        assembly.assemble(load("day=-1001234567890"))
     for public in ("desk.example.com", "https://", "https://desk.example.com/x"):
         with pytest.raises(SettingsError, match="COURIER_PUBLIC_URL"):
             load("", COURIER_PUBLIC_URL=public)

@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 
 from bot import app as service
-from bot import settings
+from bot import assembly, settings
 from bot.channels.base import TryLater, UnknownResult, Unreachable
 from bot.channels.telegram import switch_on
 from bot.channels.telegram.check import check
@@ -246,7 +246,7 @@ def test_a_token_alone_switches_it_on(home: dict[str, str], tmp_path: Path) -> N
     found = settings.load({**home, "COURIER_TELEGRAM_TOKEN": TOKEN})
     assert found.telegram == TelegramSettings(TOKEN)
     assert TOKEN not in repr(found)
-    channels = service.assemble(found).channels
+    channels = assembly.assemble(found).channels
     assert {channel.name for channel in channels} == {"web", "console", "telegram"}
     assert channels.capabilities("telegram").max_length == 4096
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -100,6 +101,16 @@ async def test_an_answer_in_time_is_the_answer_to_the_push_and_costs_no_quota(
         meter = allowance.meter(session, conversation_id, phone.desk.channel.capabilities)
     assert meter is not None
     assert meter.left == 5
+
+
+async def test_an_account_that_pushes_json_and_cannot_send_is_told_so(
+    poor: Phone, caplog: pytest.LogCaptureFixture
+) -> None:
+    tags = {"ToUserName": "gh", "FromUserName": "ann", "CreateTime": 1700000000}
+    said = json.dumps({**tags, "MsgType": "text", "Content": "hello", "MsgId": 1})
+    reply = await poor.platform.deliver(poor.desk.http, said.encode())
+    assert reply.text == "success"
+    assert "Choose XML" in caplog.text
 
 
 async def test_an_answer_too_late_leaves_by_custom_send(phone: Phone) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.app import POLICIES
+from bot.assembly import POLICIES
 from bot.channels.base import Channel
 from bot.channels.web import colours, routes
 from bot.channels.web.sites import SESSION, Site, Sites, WidgetPolicy

@@ -79,6 +79,9 @@ def test_an_answer_is_written_once(session: Session) -> None:
         ("SF1234567890123", "kept"),
         ("👍", "kept"),
         ("6789", "kept"),
+        ("cw.zhang@example.com", "kept"),
+        ("发到 cw@example.com", "zh"),
+        ("send it to cw@example.com", "en"),
     ],
 )
 def test_language_is_the_messages_or_stays(text: str, expected: str) -> None:

@@ -15,6 +15,7 @@ from conversations.models import Undelivered
 from handoff import staff
 from handoff.desk.parts import COOKIE
 from tests.desk.afternoon import fill
+from tests.desk.tickets_afternoon import tickets_of
 from tests.desk.world import PASSWORD, World, serving
 
 # What is looked at here does not depend on the engine.
@@ -118,8 +119,21 @@ def test_every_page_is_accessible_and_fits(
             for path in ("", "?q=嘉兴", "?q=没有这样的话", f"/{key}", "/nobody"):
                 page.goto(f"/desk/review{path}")
                 assert_accessible(page)
-            page.goto("/desk/undelivered")
+            numbers = tickets_of(world, cases)
+            for path in ("", "?team=night", *(f"/{number}" for number in numbers.values())):
+                page.goto(f"/desk/tickets{path}")
+                assert_accessible(page)
+            page.click("[data-opens=do-assign]")
             assert_accessible(page)
+            page.evaluate("document.querySelector('#do-assign [name=version]').value = 99")
+            page.fill("#why-assign", "交接给夜班")
+            page.click("#do-assign .primary")
+            expect(page.get_by_role("alert")).to_contain_text("交接给夜班")
+            assert_accessible(page)
+            for path in ("undelivered", "incidents"):
+                page.goto(f"/desk/{path}")
+                assert_accessible(page)
+            stand_still(page)
             lie_about(world, cases)
             for path in ("", "?channel=wechat", "?channel=fax"):
                 page.goto(f"/desk/undelivered{path}")
@@ -130,6 +144,25 @@ def test_every_page_is_accessible_and_fits(
         with at_desk(chromium, world, url, "chen", language=language, size=size) as page:
             page.goto(f"/desk/cases/{cases['高先生']}")
             assert_accessible(page)
+
+
+def stand_still(page: Page) -> None:
+    """A supervisor enters a route that is closed, and one that should be open again."""
+    for until in ("2099-01-01T20:00", "2026-01-02T20:00"):
+        page.locator("[name=scope][value=route] + span").click()
+        page.fill("#place", "济南转运中心")
+        page.fill("#to-place", "北京顺义转运中心")
+        page.fill("#since", "2026-01-01T08:00")
+        page.fill("#until", until)
+        page.fill("#words-zh", "济南暴雪，高速封了，车一时出不来。")
+        page.locator(".fields button").click()
+        expect(page.locator(".toast").last).to_be_visible()
+    expect(page.locator("main .letter")).to_have_count(2)
+    expect(page.locator("#place")).to_have_value("")
+    page.locator(".letter .good").last.click()
+    expect(page.locator("main .list")).to_have_count(2)
+    expect(page.locator(".toast")).to_have_count(0, timeout=15_000)  # fading ones are pale
+    assert_accessible(page)
 
 
 def lie_about(world: World, cases: dict[str, int]) -> None:

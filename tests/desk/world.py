@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 
+from bot import contract
 from bot.channels.wechat import media
 from conversations import repository as record
 from conversations import service as conversations
@@ -36,27 +38,36 @@ from conversations.models import (
 from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
+from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import STATIC, Desk, router
 from handoff.models import Case, Role, Staff
 from handoff.packet import Guess
 from handoff.packet import Request as Handoff
 from handoff.service import Handoffs
+from parcels import service as parcels
+from parcels.schemas import ShipmentIn
 from store import clock
 from store.claims import release
 from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import file_store
+from tests.rooms import build_clocks, file_store
 from tests.samples import PHOTO
+from tickets import intake
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
+from tickets.notices import Notices
+from tickets.promises.clocks import About
 from tickets.routing import Routing
 from tickets.service import Tickets
 from tickets.urgency import UrgencyRules, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = ZoneInfo("Asia/Shanghai")
+PROBLEMS = contract.read(ROOT / "policies" / "taxonomy.yml").problems
 PASSWORD = "correct horse 電池"
 VENDOR = Path(str(django_htmx.__file__)).parent / "static" / "django_htmx"
 
@@ -164,6 +175,39 @@ class World:
             release(row, retry_at=None, error="OperationalError")
             return row.id
 
+    def agent_says(self, case_id: int, text: str) -> int:
+        """Words of an agent in the conversation of a case; the message's id."""
+        with self.database.write() as session:
+            conversation = session.get_one(Conversation, self.case(case_id).conversation_id)
+            message = conversations.post(
+                session, conversation, Outbound(new_key(), text), Author.AGENT, 1
+            )
+            assert message is not None
+            return message.id
+
+    def promise_to(self, case_id: int) -> int:
+        """An open promise to the customer of a case."""
+        with self.database.write() as session:
+            case = session.get_one(Case, case_id)
+            about = About(case.conversation_id, Urgency(case.urgency))
+            by = clock.now() + timedelta(hours=1)
+            return self.tickets.clocks.say(
+                session, about, "一小时内答复", by, message_id=None, staff_id=1
+            ).id
+
+    def parcel(self, number: str = "SF1234567890123", **facts: Any) -> str:
+        """A parcel of somebody's; its number."""
+        person = {
+            "recipient_name": "张三丰",
+            "recipient_phone": "13812347654",
+            "recipient_address": "上海市世纪大道 100 号",
+            "sender_name": "李四光",
+            "sender_phone": "13900001234",
+        }
+        with self.database.write() as session:
+            given = ShipmentIn(waybill_no=number, **(person | facts))
+            return parcels.store_shipment(session, given).waybill_no
+
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:
             return session.get_one(Case, case_id)
@@ -210,12 +254,20 @@ def build(database: Database) -> World:
     """Everything on ``database``, which must have its schema and the three people."""
     texts, urgency, routing = policies()
     live = Live(database)
+    clocks = build_clocks()
     can = {
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
-    handoffs = Handoffs(texts, urgency, routing, lambda name: can.get(name, Capabilities()), live)
-    desk = Desk(database, handoffs, texts, live, file_store(), secure_cookies=False, telegram=True)
+    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    rules = intake.from_file(ROOT / "policies" / "intake.yml")
+    tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
+    handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
+    desk = Desk(
+        database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
+        secure_cookies=False, telegram=True,
+    )  # fmt: skip
     app = FastAPI()
     app.include_router(router(desk))
     app.mount("/static/desk", StaticFiles(directory=STATIC))
@@ -225,7 +277,7 @@ def build(database: Database) -> World:
     def fail(_: Request, error: CourierError) -> JSONResponse:
         return JSONResponse({"error": error.code}, error.status)
 
-    return World(database, desk, Tickets(urgency, routing, ZONE), app)
+    return World(database, desk, tickets, app)
 
 
 @functools.cache

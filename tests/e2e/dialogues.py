@@ -1,6 +1,6 @@
 """Dialogues as data: what a customer says, and what is expected of the answer and the record.
 
-``dialogues/<language>.yml`` is a list of ``{name, parcels?, turns: [{says, then}]}``. Parcels are
+Each ``dialogues/<language>*.yml`` lists ``{name, parcels?, turns: [{says, then}]}``. Parcels are
 stored before the dialogue under numbers of their own: ``{a}`` stands for the number of parcel
 ``a``, ``{a:slip}`` for one with a slip of the finger, ``{a:spaced}`` for the same number written
 otherwise. ``{ticket}`` is the number of the newest ticket. What may stand under ``then`` is told
@@ -75,7 +75,11 @@ class Dialogue:
 
 def read(language: str) -> list[Dialogue]:
     """The dialogues of one language. A word that ``Then`` does not know is an error."""
-    found = yaml.safe_load((HERE / f"{language}.yml").read_text(encoding="utf-8"))
+    found = [
+        entry
+        for path in sorted(HERE.glob(f"{language}*.yml"))
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+    ]
     return [
         Dialogue(
             name=entry["name"],

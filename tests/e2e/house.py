@@ -25,6 +25,7 @@ from handoff import repository as cases
 from store.engine import Database
 from tests.rasa.processes import free_port
 from tickets import repository as tickets
+from tickets.promises import repository as promises
 
 Found = TypeVar("Found")
 
@@ -151,8 +152,8 @@ class House:
                     case.id, case.state, case.reason, case.rule, case.urgency, case.packet
                 ),
                 contact_by=tuple(
-                    p.due_at
-                    for p in tickets.promises_to(session, [conversation_id])
+                    p.by
+                    for p in promises.made_to(session, [conversation_id])
                     if p.kind == "contact"
                 ),
                 unhandled=session.query(Inbox)

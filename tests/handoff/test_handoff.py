@@ -21,8 +21,8 @@ from store.engine import Database
 from store.errors import AlreadyTaken, Conflict, Invalid, NotYours
 from tests import rooms
 from tests.rooms import Rooms
-from tickets import repository as tickets
 from tickets.models import Urgency
+from tickets.promises import repository as promises
 from tickets.service import Complaint
 
 
@@ -53,8 +53,8 @@ def test_a_request_silences_the_bot_and_promises_a_time(house: Rooms, session: S
     assert conversation.holder == Holder.WAITING
     assert placed.ahead == 0
     assert placed.contact_by - clock.now() == timedelta(minutes=30)
-    (promise,) = tickets.promises_to(session, [conversation.id])
-    assert promise.due_at == placed.contact_by
+    (promise,) = promises.made_to(session, [conversation.id])
+    assert promise.by == placed.contact_by
 
 
 def test_asking_again_joins_the_open_case(house: Rooms, session: Session) -> None:
@@ -134,7 +134,7 @@ def test_a_repeated_click_replies_once_and_keeps_the_promise(
     assert house.handoffs.reply(session, case.id, lin, "您好", "k1") is None
     said = [m.text for m in record.messages(session, conversation.id) if m.author == "agent"]
     assert said == ["您好"]
-    (promise,) = tickets.promises_to(session, [conversation.id])
+    (promise,) = promises.made_to(session, [conversation.id])
     assert promise.kept_at is not None
 
 

@@ -73,6 +73,18 @@ def test_the_evidence_names_the_words_that_decided(model: IntentModel) -> None:
     assert evidence[0][1] > 0
 
 
+def test_the_messages_that_weigh_most_stand_for_all(
+    model: IntentModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "_KEPT", len(model.dense) // 2)
+    learned, accuracy = trained(use_vectors())
+    assert accuracy > 0.85
+    assert len(learned.dense) == len(learned.views[0].known) == len(model.dense) // 2
+    known = messages()[::7]
+    same = [model.predict(m.text).intent == learned.predict(m.text).intent for m in known]
+    assert sum(same) / len(same) > 0.95
+
+
 def test_conjugate_gradients_solve_the_system() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(300, 40)).astype(np.float32)

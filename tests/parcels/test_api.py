@@ -22,6 +22,7 @@ from parcels import keys, repository, routes
 from parcels.models import ApiKey, Scan, Scope, Shipment
 from store.engine import Database
 from store.errors import Invalid
+from store.live import Live
 
 ONE = "SF1000000000001"
 GOOD = {"waybill_no": ONE, "event_id": "1", "at": "2026-03-02T01:00Z"}
@@ -216,7 +217,7 @@ def _references(node: Any) -> Iterator[str]:
 def test_every_route_of_the_api_is_in_the_table(database: Database) -> None:
     from tests.parcels.test_ingest import GOODS
 
-    paths = {route.path for route in routes.router(database, GOODS).routes}  # type: ignore[attr-defined]
+    paths = {route.path for route in routes.router(database, Live(database), GOODS).routes}  # type: ignore[attr-defined]
     assert paths == {*WAYS, "/api/openapi.json"}
 
 

@@ -41,6 +41,7 @@ def rules() -> ChangeRules:
         ("cancel_or_return", "帮我拦截", "intercept"),
         ("cancel_or_return", "我拒收", "refuse"),
         ("cancel_or_return", "return it to the sender", "return"),
+        ("cancel_or_return", "send YT1 back to the sender", "return"),
         ("cancel_or_return", "取消寄件", "cancel"),
         ("request_pickup", "取件改到后天", "pickup_move"),
         ("request_pickup", "不用来取了", "pickup_cancel"),
@@ -124,20 +125,6 @@ def test_windows_of_pickups_are_half_hours_of_the_clock(rules: ChangeRules, at: 
     windows = rules.pickup.windows(Interval(found.start + timedelta(minutes=7), found.end))
     assert {(w.end - w.start, w.start.minute % 30) for w in windows} == {(timedelta(minutes=30), 0)}
     assert windows[0].start - found.start == timedelta(minutes=30)
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("别再发消息了", False),
-        ("please stop texting me", False),
-        ("有进展提醒我", True),
-        ("subscribe me", True),
-        ("消息的事", None),
-    ],
-)
-def test_notices_are_wanted_or_not(rules: ChangeRules, text: str, wanted: bool | None) -> None:
-    assert rules.notices.wanted(text) is wanted
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, event, func, select
+from sqlalchemy.exc import DataError
 
 from parcels import ingest, repository
 from parcels.goods import Goods
@@ -27,8 +29,7 @@ ONE, OTHER = "SF1000000000001", "SF1000000000002"
 
 @pytest.fixture(autouse=True)
 def two_parcels(database: Database, at: Callable[[datetime], None]) -> None:
-    with database.write() as session:
-        ingest.parcels(session, [ParcelIn(waybill_no=ONE), ParcelIn(waybill_no=OTHER)], GOODS)
+    ingest.take_parcels(database, [ParcelIn(waybill_no=ONE), ParcelIn(waybill_no=OTHER)], GOODS)
 
 
 def scan(event_id: str, minutes: int = 0, waybill_no: str = ONE, **more: object) -> ScanEvent:
@@ -37,8 +38,7 @@ def scan(event_id: str, minutes: int = 0, waybill_no: str = ONE, **more: object)
 
 
 def tell(database: Database, *scans: ScanEvent, source: str = "own") -> Stored:
-    with database.write() as session:
-        return ingest.scans(session, scans, source)
+    return ingest.take_scans(database, scans, source)
 
 
 def parcel(database: Database, waybill_no: str = ONE) -> Shipment:
@@ -181,14 +181,12 @@ def test_an_event_id_of_another_parcel_is_refused_and_of_another_source_is_anoth
 
 
 def test_a_parcel_told_again_changes_only_what_is_told(database: Database) -> None:
-    with database.write() as session:
-        told = ParcelIn(waybill_no=ONE, goods="护照", recipient_phone="13800006789")
-        assert ingest.parcels(session, [told], GOODS) == Stored(new=0, known=1)
+    told = ParcelIn(waybill_no=ONE, goods="护照", recipient_phone="13800006789")
+    assert ingest.take_parcels(database, [told], GOODS) == Stored(new=0, known=1)
     tell(database, scan("1", status=Status.DELIVERED))
-    with database.write() as session:
-        new = ParcelIn(waybill_no="SF1000000000003", origin="深圳")
-        again = ParcelIn(waybill_no=ONE, origin="深圳")
-        assert ingest.parcels(session, [again, new], GOODS) == Stored(new=1, known=1)
+    new = ParcelIn(waybill_no="SF1000000000003", origin="深圳")
+    again = ParcelIn(waybill_no=ONE, origin="深圳")
+    assert ingest.take_parcels(database, [again, new], GOODS) == Stored(new=1, known=1)
     found = parcel(database)
     assert (found.goods_class, found.origin) == (GoodsClass.DOCUMENT, "深圳")
     assert (found.recipient_phone, found.status) == ("13800006789", Status.DELIVERED)
@@ -196,22 +194,71 @@ def test_a_parcel_told_again_changes_only_what_is_told(database: Database) -> No
 
 def test_a_number_twice_in_one_batch_is_refused(database: Database) -> None:
     rows = [ParcelIn(waybill_no="SF77 7777"), ParcelIn(waybill_no="sf777777", origin="深圳")]
-    with database.write() as session, pytest.raises(Refused) as refused:
-        ingest.parcels(session, rows, GOODS)
+    with pytest.raises(Refused) as refused:
+        ingest.take_parcels(database, rows, GOODS)
     assert refused.value.faults == [Fault(2, "waybill_no", ingest.TWICE)]
 
 
-def test_ten_thousand_scans_take_a_few_statements(database: Database) -> None:
+def test_ten_thousand_scans_take_a_few_statements_and_short_transactions(
+    database: Database,
+) -> None:
     statements: list[str] = []
-    from sqlalchemy import event
-
-    event.listen(
-        database.engine,
-        "before_cursor_execute",
-        lambda *said: statements.append(said[2]),
-    )
+    event.listen(database.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    commits: list[object] = []
+    event.listen(database.engine, "commit", commits.append)
     assert tell(database, *(scan(str(i), i % 50) for i in range(ingest.MOST))).new == ingest.MOST
-    assert len(statements) <= 5
+    assert len(commits) == ingest.MOST / ingest.PART
+    assert len(statements) <= 9 * len(commits) + 6  # one asks who follows these
+
+
+def test_a_batch_broken_off_is_completed_when_it_is_sent_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest, "PART", 4)
+    scans = [scan(str(i), i, status=status) for i, status in enumerate(Status)]
+
+    parts: list[str] = []
+
+    def second_fails(*said: Any) -> None:
+        if said[2].startswith("INSERT INTO scans"):
+            parts.append(said[2])
+            if len(parts) == 2:
+                raise InterruptedError
+
+    event.listen(database.engine, "before_cursor_execute", second_fails)
+    with pytest.raises(InterruptedError):
+        tell(database, *scans)
+    assert count(database) == 4
+    assert tell(database, *scans) == Stored(new=len(scans) - 4, known=4)
+    assert parcel(database).status == scans[-1].status
+
+
+def test_of_two_batches_at_one_moment_that_give_one_id_to_two_parcels_the_second_is_refused(
+    database: Database,
+) -> None:
+    rival = scan("3", waybill_no=OTHER)
+    # The second batch has been looked at, and is about to be stored.
+    event.listen(database.engine, "rollback", lambda _: tell(database, rival), once=True)
+    assert faults(database, *(scan(str(i)) for i in range(5))) == [
+        Fault(4, "event_id", "is that of another parcel's scan")
+    ]
+    with database.read() as session:
+        owner = repository.known_events(session, "own", ["3"])["3"]
+    assert owner == parcel(database, OTHER).id
+
+
+def test_two_batches_of_the_same_scans_at_one_moment_count_them_once(database: Database) -> None:
+    same = [scan(str(i)) for i in range(5)]
+    event.listen(database.engine, "rollback", lambda _: tell(database, *same[:3]), once=True)
+    assert tell(database, *same) == Stored(new=2, known=3)
+
+
+def test_what_is_too_long_for_its_column_is_never_cut(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite's columns have no length")
+    row = {"shipment_id": parcel(database).id, "source": "own", "event_id": "1", "at": MONDAY}
+    with database.write() as session, pytest.raises(DataError):
+        repository.add_scans(session, [row | {"words": "x" * 301}])
 
 
 def test_two_batches_side_by_side_leave_the_newest_state(database: Database) -> None:

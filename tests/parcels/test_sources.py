@@ -110,9 +110,8 @@ EACH = pytest.mark.parametrize("told", TOLD, ids=[told.source for told in TOLD])
 @pytest.fixture
 def page(address: str, database: Database, tmp_path: Path, at: object) -> TestClient:
     chosen = {"COURIER_HOME": str(tmp_path), "COURIER_DATABASE": address, **SET}
-    with database.write() as session:
-        numbers = [told.number for told in TOLD] + [OURS]
-        ingest.parcels(session, [ParcelIn(waybill_no=number) for number in numbers], GOODS)
+    numbers = [told.number for told in TOLD] + [OURS]
+    ingest.take_parcels(database, [ParcelIn(waybill_no=number) for number in numbers], GOODS)
     return TestClient(service.create(settings.load(chosen)), raise_server_exceptions=False)
 
 

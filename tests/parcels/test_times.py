@@ -121,3 +121,100 @@ def test_hours_are_counted_in_real_time_when_the_clocks_change() -> None:
 def test_a_wall_time_that_does_not_exist_moves_forward() -> None:
     before = datetime(2026, 3, 28, 12, 0, tzinfo=LONDON)
     assert told("凌晨1点半", before, LONDON) == "03-29 02:30 / 03-29 03:30"
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said", "meant"),
+    [
+        # Fridays, said on Friday 6 March.
+        ("next Friday", "03-06 10:00", "03-13 00:00 / 03-14 00:00"),
+        ("下周五", "03-06 10:00", "03-13 00:00 / 03-14 00:00"),
+        ("Friday", "03-06 10:00", "03-06 00:00 / 03-07 00:00"),
+        ("this Friday", "03-06 10:00", "03-06 00:00 / 03-07 00:00"),
+        ("这周五", "03-06 10:00", "03-06 00:00 / 03-07 00:00"),
+        ("周五", "03-06 23:59", "03-06 00:00 / 03-07 00:00"),
+        ("周五", "03-07 00:00", "03-13 00:00 / 03-14 00:00"),
+        ("周五上午", "03-06 09:00", "03-06 08:00 / 03-06 12:00"),
+        ("周五上午", "03-06 15:00", "03-13 08:00 / 03-13 12:00"),
+        ("Friday morning", "03-06 15:00", "03-13 08:00 / 03-13 12:00"),
+        ("next Friday after 6", "03-06 19:00", "03-13 18:00 / 03-13 22:00"),
+        ("next Monday", "03-01 10:00", "03-02 00:00 / 03-03 00:00"),
+        ("下下周一", "03-01 10:00", "03-09 00:00 / 03-10 00:00"),
+        # Around midnight.
+        ("明天", "03-02 23:59", "03-03 00:00 / 03-04 00:00"),
+        ("明天", "03-03 00:00", "03-04 00:00 / 03-05 00:00"),
+        ("tomorrow", "03-02 23:59", "03-03 00:00 / 03-04 00:00"),
+        ("今晚", "03-03 00:10", "03-03 18:00 / 03-03 22:00"),
+        ("今晚12点", "03-02 22:00", "03-03 00:00 / 03-03 01:00"),
+        ("今晚12点", "02-28 22:00", "03-01 00:00 / 03-01 01:00"),
+        ("晚上11点到凌晨1点", "03-02 20:00", "03-02 23:00 / 03-03 01:00"),
+        ("零点", "03-02 23:30", "03-03 00:00 / 03-03 01:00"),
+        ("12am", "03-02 23:30", "03-03 00:00 / 03-03 01:00"),
+        ("tomorrow 12pm", "03-02 23:30", "03-03 12:00 / 03-03 13:00"),
+        ("midnight", "03-02 23:30", "03-03 00:00 / 03-03 01:00"),
+        ("凌晨两点", "03-02 23:30", "03-03 02:00 / 03-03 03:00"),
+        ("明天凌晨", "03-03 00:30", "03-04 00:00 / 03-04 06:00"),
+        ("in 2 hours", "03-02 23:30", "03-03 01:30 / 03-03 02:30"),
+        ("23点半", "03-02 23:00", "03-02 23:30 / 03-03 00:00"),
+        # Ends of months and years.
+        ("半小时后", "02-28 23:45", "03-01 00:15 / 03-01 01:15"),
+        ("大后天", "02-26 10:00", "03-01 00:00 / 03-02 00:00"),
+        ("in 3 days", "02-27 10:00", "03-02 00:00 / 03-03 00:00"),
+        ("月底", "02-28 10:00", "02-24 00:00 / 03-01 00:00"),
+        ("end of the month", "12-31 10:00", "12-27 00:00 / 01-01 00:00"),
+        ("30号", "02-10 10:00", "03-30 00:00 / 03-31 00:00"),
+        ("the 31st", "04-30 10:00", "05-31 00:00 / 06-01 00:00"),
+        ("1号", "01-31 10:00", "02-01 00:00 / 02-02 00:00"),
+        ("下个月", "01-31 10:00", "02-01 00:00 / 03-01 00:00"),
+        ("下月初", "12-31 10:00", "01-01 00:00 / 01-06 00:00"),
+        ("1月1日", "12-31 23:50", "01-01 00:00 / 01-02 00:00"),
+        ("一周后", "12-28 10:00", "01-04 00:00 / 01-05 00:00"),
+        ("周五", "12-31 10:00", "01-01 00:00 / 01-02 00:00"),
+    ],
+)
+def test_at_the_edges_of_days_weeks_and_months(phrase: str, said: str, meant: str) -> None:
+    now = datetime.strptime(f"2026-{said}", "%Y-%m-%d %H:%M").replace(tzinfo=SHANGHAI)
+    assert told(phrase, now) == meant
+
+
+@pytest.mark.parametrize(
+    ("phrase", "year", "meant"),
+    [
+        ("明天", 2028, "02-29 00:00 / 03-01 00:00"),
+        ("后天", 2028, "03-01 00:00 / 03-02 00:00"),
+        ("后天", 2027, "03-02 00:00 / 03-03 00:00"),
+        ("2月29日", 2028, "02-29 00:00 / 03-01 00:00"),
+        ("2月29日", 2027, None),
+    ],
+)
+def test_leap_years(phrase: str, year: int, meant: str | None) -> None:
+    assert told(phrase, datetime(year, 2, 28, 10, tzinfo=SHANGHAI)) == meant
+
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "said", "zone", "hours", "begins"),
+    [
+        # The clocks go on: 29 March in London, 8 March in New York.
+        ("tomorrow", datetime(2026, 3, 28, 12), LONDON, 23, "2026-03-29T00:00:00+00:00"),
+        ("tomorrow morning", datetime(2026, 3, 28, 12), LONDON, 4, "2026-03-29T08:00:00+01:00"),
+        ("tomorrow 9am to 11am", datetime(2026, 3, 7, 12), NEW_YORK, 2,
+         "2026-03-08T09:00:00-04:00"),
+        ("tomorrow 2:30am", datetime(2026, 3, 7, 12), NEW_YORK, 1, "2026-03-08T03:30:00-04:00"),
+        ("within 3 hours", datetime(2026, 3, 8, 1), NEW_YORK, 3, "2026-03-08T01:00:00-05:00"),
+        # They go back: 25 October in London, 1 November in New York.
+        ("tomorrow", datetime(2026, 10, 24, 12), LONDON, 25, "2026-10-25T00:00:00+01:00"),
+        ("in 2 hours", datetime(2026, 10, 25, 0, 30), LONDON, 1, "2026-10-25T01:30:00+00:00"),
+        ("Sunday", datetime(2026, 11, 1, 0, 30), NEW_YORK, 25, "2026-11-01T00:00:00-04:00"),
+        ("周日下午3点", datetime(2026, 11, 1, 0, 30), NEW_YORK, 1, "2026-11-01T15:00:00-05:00"),
+    ],
+)  # fmt: skip
+def test_where_the_clocks_change(
+    phrase: str, said: datetime, zone: ZoneInfo, hours: int, begins: str
+) -> None:
+    found = understand(phrase, said.replace(tzinfo=zone), zone)
+    assert found is not None
+    assert found.start.isoformat() == begins
+    assert (found.end.timestamp() - found.start.timestamp()) / 3600 == hours

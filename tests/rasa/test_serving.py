@@ -113,3 +113,63 @@ def test_saving_on_sqlite_does_not_wait_for_the_disk(store: Any) -> None:
     with store.engine.connect() as connection:
         assert connection.execute(sa.text("PRAGMA journal_mode")).scalar_one() == "wal"
         assert connection.execute(sa.text("PRAGMA synchronous")).scalar_one() == 1
+
+
+class Words:
+    """A component of the graph below: what it is asked for is noted."""
+
+    def join(self, **parts: Any) -> str:
+        if "bad" in parts.values():
+            raise RuntimeError("told to")
+        return "-".join(str(parts[name]) for name in sorted(parts))
+
+
+@pytest.fixture
+def runner() -> Any:
+    """Rasa's runner over a small graph: two ends that share a middle, and one not asked for."""
+    graph = importlib.import_module("rasa.engine.graph")
+    needs = {
+        "all": {"a": "left", "b": "right", "c": "__tracker__"},
+        "right": {"b": "middle"},
+        "left": {"a": "middle", "b": "__message__"},
+        "middle": {"a": "__tracker__"},
+        "idle": {"a": "unknown"},
+    }
+    nodes = {
+        name: graph.SchemaNode(needs=inputs, uses=Words, fn="join", constructor_name="", config={})
+        for name, inputs in needs.items()
+    }
+    made = importlib.import_module("rasa.engine.runner.dask").DaskGraphRunner
+    found = made.__new__(made)
+    found._graph_schema = graph.GraphSchema(nodes)
+    found._execution_context = None
+    found._instantiated_nodes = {
+        name: lambda *given, name=name: (name, Words().join(**dict(given))) for name in nodes
+    }
+    return found
+
+
+def test_a_message_runs_through_the_graph_in_order_without_dask(
+    runner: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = {"__tracker__": "t", "__message__": "m"}
+    targets = ["all", "right"]
+    dask = importlib.import_module("dask")
+    graph = runner._build_dask_graph(runner._graph_schema.minimal_graph_schema(targets))
+    runner._add_inputs_to_graph(inputs, graph)
+    expected = dict(dask.get(graph, targets))
+    monkeypatch.delattr(dask, "get")
+    for _ in range(2):
+        assert runner.run(inputs, targets) == expected
+    assert set(expected) == {"all", "right"}
+    error = importlib.import_module("rasa.engine.exceptions").GraphRunError
+    with pytest.raises(error):
+        runner.run({"__tracker__": "bad", "__message__": "m"}, targets)
+
+
+def test_whether_a_domain_is_empty_is_found_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    domain = importlib.import_module("rasa.shared.core.domain").Domain
+    empty, full = domain.empty(), domain.from_dict({"intents": ["greet"]})
+    assert (empty.is_empty(), full.is_empty()) == (True, False)
+    monkeypatch.delattr(domain, "as_dict")
+    assert (empty.is_empty(), full.is_empty()) == (True, False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -15,8 +17,15 @@ import bot.channels.wecom.models
 import conversations.models
 import handoff.models
 import parcels.change_models
+import parcels.invoice_models
 import parcels.models
+import parcels.notice_models
+import parcels.path_models
+import parcels.point_models
+import parcels.road_models
+import store.policy_versions
 import tickets.models
+import tickets.promises.models
 from conversations.models import Inbox
 from store import clock, schema
 from store.base import Base
@@ -30,8 +39,15 @@ TABLES = (
     conversations.models,
     handoff.models,
     parcels.change_models,
+    parcels.invoice_models,
     parcels.models,
+    store.policy_versions,
+    parcels.road_models,
+    parcels.path_models,
+    parcels.point_models,
+    parcels.notice_models,
     tickets.models,
+    tickets.promises.models,
 )
 LEASE = timedelta(seconds=30)
 
@@ -49,6 +65,26 @@ def test_an_exception_rolls_back(database: Database) -> None:
         raise RuntimeError
     with database.read() as session:
         assert session.query(Inbox).count() == 0
+
+
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+def test_writers_take_turns_in_the_order_of_asking(database: Database) -> None:
+    order: list[int] = []
+
+    def write(number: int) -> None:
+        with database.write():
+            order.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(5)]
+    with database.write():
+        for thread in threads:
+            thread.start()
+            time.sleep(0.02)  # until it waits
+        assert order == []
+    write(5)  # at once again, and yet the last
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_look_sees_one_moment_whatever_is_written_beside_it(database: Database) -> None:

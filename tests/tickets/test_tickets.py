@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from store.engine import Database
 from tests import rooms
-from tickets import repository
 from tickets.models import Urgency
+from tickets.promises import repository as promises
 from tickets.service import Complaint, Opened, canonical_number
 
 Open = Callable[..., Opened]
@@ -112,8 +112,8 @@ def test_promises_follow_the_colour(open_ticket: Open, session: Session) -> None
     assert opened.contact_by - opened.ticket.created_at == timedelta(minutes=10)
     assert opened.solution_by is not None
     assert opened.solution_by - opened.ticket.created_at == timedelta(hours=2)
-    kept = repository.promises_to(session, [opened.ticket.conversation_id])
-    assert [p.kind for p in kept] == ["contact", "solution"]
+    kept = promises.made_to(session, [opened.ticket.conversation_id])
+    assert [p.kind for p in kept] == ["contact", "cause", "solution"]
 
 
 def test_a_red_case_at_half_past_eleven_goes_to_the_night_team(

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import httpx
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from bot.settings import HTTP_SECRET
 from conversations.schemas import Capabilities
@@ -30,41 +31,43 @@ _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 MEGABYTE = 1024 * 1024
 
 
+def _reachable(value: str) -> str:
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL as error:
+        raise ValueError("no address") from error
+    secure = url.scheme == "https" or (url.scheme == "http" and url.host in _HERE)
+    if not url.host or not secure or url.userinfo or url.fragment:
+        raise ValueError("must be an https:// address without a name and password in it")
+    return value
+
+
+def _named(name: str) -> str:
+    if not _ID.fullmatch(name):
+        raise ValueError(f"{name!r}: an account is named by up to 26 of a-z, 0-9 and _")
+    return name
+
+
+Callback = Annotated[str, AfterValidator(_reachable)]
+"""An address we post to: https, or plain http on this machine."""
+Name = Annotated[str, AfterValidator(_named)]
+
+
 class App(Policy):
     """An account as the company writes it; ``files`` are media types (``*``: any other) with the
     largest size in megabytes, ``quota`` counts messages after each one of the customer's."""
 
-    callback: str
+    callback: Callback
     buttons: bool = True
     max_length: int = Field(default=4000, ge=100, le=100_000)
     quota: int | None = Field(default=None, ge=2, le=1000)
     files: dict[str, int] = Field(default_factory=lambda: {"*": 50})
 
-    @field_validator("callback")
-    @classmethod
-    def _reachable(cls, value: str) -> str:
-        try:
-            url = httpx.URL(value)
-        except httpx.InvalidURL as error:
-            raise ValueError("no address") from error
-        secure = url.scheme == "https" or (url.scheme == "http" and url.host in _HERE)
-        if not url.host or not secure or url.userinfo or url.fragment:
-            raise ValueError("must be an https:// address without a name and password in it")
-        return value
-
 
 class Apps(Policy):
     """``policies/http.yml``."""
 
-    accounts: dict[str, App] = Field(default_factory=dict)
-
-    @field_validator("accounts")
-    @classmethod
-    def _named(cls, value: dict[str, App]) -> dict[str, App]:
-        for name in value:
-            if not _ID.fullmatch(name):
-                raise ValueError(f"{name!r}: an account is named by up to 26 of a-z, 0-9 and _")
-        return value
+    accounts: dict[Name, App] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +95,23 @@ def from_file(path: Path, secrets: Mapping[str, str]) -> tuple[Account, ...]:
     SettingsError for a secret that is missing, unusable, or nobody's.
     """
     apps = load(path, Apps).accounts
-    for name in secrets.keys() - {account.upper() for account in apps}:
-        raise SettingsError(f"{HTTP_SECRET}{name} is set, but {path} names no such account.")
+    nobodys(HTTP_SECRET, secrets, apps, path)
     return tuple(
         open_account(name, app, secrets.get(name.upper(), "")) for name, app in apps.items()
     )
+
+
+def nobodys(prefix: str, secrets: Mapping[str, str], known: Iterable[str], path: Path) -> None:
+    """SettingsError for a secret of an account that the policy does not name."""
+    for name in secrets.keys() - {account.upper() for account in known}:
+        raise SettingsError(f"{prefix}{name} is set, but {path} names no such account.")
 
 
 def open_account(name: str, app: App, secret: str) -> Account:
     return Account(
         name,
         httpx.URL(app.callback),
-        _key(f"{HTTP_SECRET}{name.upper()}", secret),
+        key_of(f"{HTTP_SECRET}{name.upper()}", secret),
         Capabilities(
             buttons=app.buttons,
             max_length=app.max_length,
@@ -117,7 +125,8 @@ def open_account(name: str, app: App, secret: str) -> Account:
     )
 
 
-def _key(variable: str, secret: str) -> bytes:
+def key_of(variable: str, secret: str) -> bytes:
+    """The bytes both sides sign with; SettingsError names the variable and the way out."""
     if not secret:
         raise SettingsError(f"{variable} is missing; this makes one, for both sides: {MAKE}")
     try:

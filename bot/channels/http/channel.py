@@ -15,7 +15,6 @@ from bot.channels.http import messages
 from bot.channels.http.account import Account
 from bot.channels.http.client import Client
 from bot.channels.http.links import Links
-from bot.channels.http.signing import checked, signed
 from bot.channels.web import schemas
 from conversations import download
 from conversations import repository as record
@@ -27,6 +26,7 @@ from store import clock
 from store.engine import Database
 from store.errors import NotFound
 from store.live import Live
+from store.signing import checked, signed
 
 Resume = Callable[[int], Awaitable[None]]
 """Tells the outbox that the customer of a conversation wrote: a quota is whole again."""

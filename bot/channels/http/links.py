@@ -13,15 +13,16 @@ LIFETIME = timedelta(hours=1)
 
 
 class Links:
-    """``base`` is the service's address as the app sees it, ``secret`` the installation's own."""
+    """``base`` is the service's address as readers see it, ``secret`` the installation's own."""
 
-    def __init__(self, base: str, secret: str) -> None:
+    def __init__(self, base: str, secret: str, lifetime: timedelta = LIFETIME) -> None:
+        self._lifetime = lifetime
         self._base = base
         self._secret = secret.encode()
 
     def to(self, path: str) -> str:
-        """The address of ``path`` for the next hour."""
-        until = str(int((clock.now() + LIFETIME).timestamp()))
+        """The address of ``path`` for as long as links live."""
+        until = str(int((clock.now() + self._lifetime).timestamp()))
         return f"{self._base}{path}?until={until}&signature={self._sign(path, until)}"
 
     def check(self, path: str, until: str, signature: str) -> None:

@@ -14,7 +14,7 @@ from telegram import CallbackQuery, Message, TelegramObject, Update, User
 
 from bot.channels.buttons import read_id
 from conversations.models import FileKind, Kind
-from conversations.schemas import Inbound, Reference
+from conversations.schemas import Inbound, Reference, point
 from conversations.service import clean
 from conversations.texts import Texts
 
@@ -107,6 +107,7 @@ def to_inbound(message: Message, account: str, texts: Texts) -> Received | None:
             sent_at=message.date,
             attachments=tuple(_files(message)),
             label=shown,
+            point=_point(message),
         ),
         polite=None if clean(said) else polite,
         once=f"{NAME}:{account}:album:{album}" if album else None,
@@ -178,7 +179,7 @@ def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, 
         return Kind.LOCATION, "words", None, {"as": "venue", "place": place}
     if message.location:
         at = f"{message.location.latitude:.6f}, {message.location.longitude:.6f}"
-        return Kind.LOCATION, "location", "telegram.got_location", {"at": at}
+        return Kind.LOCATION, "location", None, {"at": at}
     if message.contact:
         who = " ".join(filter(None, (message.contact.first_name, message.contact.last_name)))
         number = message.contact.phone_number
@@ -189,6 +190,11 @@ def _content(message: Message) -> tuple[Kind, str | None, str | None, dict[str, 
     if message.effective_attachment is not None:
         return Kind.TEXT, "other", "telegram.say_in_words", {}
     return Kind.TEXT, None, None, {}
+
+
+def _point(message: Message) -> tuple[float, float] | None:
+    where = message.venue.location if message.venue else message.location
+    return point(where.latitude, where.longitude) if where else None
 
 
 def _files(message: Message) -> Iterator[Reference]:

@@ -15,6 +15,7 @@ from bot.channels.web.uploads import Uploads
 from conversations.files import Files
 from conversations.schemas import ANY, Capabilities
 from conversations.texts import Texts
+from parcels import identity
 from store.engine import Database
 from store.live import Live
 
@@ -33,6 +34,7 @@ class WebChannel:
         live: Live,
         files: Files,
         sites: Sites,
+        proof: identity.Rules,
         secret: str,
         *,
         secure_cookies: bool = False,
@@ -49,6 +51,7 @@ class WebChannel:
             page=Page(texts, files.most),
             sites=sites,
             streams=Streams(database, live, NAME),
+            identity=proof,
             limits=limits or Limits(),
             secure_cookies=secure_cookies,
         )

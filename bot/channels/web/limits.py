@@ -27,6 +27,7 @@ class Limits:
     messages_per_visitor: Rate = Rate(20, 0.5)
     messages_per_address: Rate = Rate(200, 20)
     requests_per_address: Rate = Rate(600, 60)
+    parcel_pages_per_address: Rate = Rate(300, 10)
     megabytes_per_address: Rate = Rate(1000, 0.5)
     uploads_at_once: int = 4
     """Of one network address: each is held in memory while it comes."""

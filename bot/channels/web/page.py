@@ -72,14 +72,33 @@ class Page:
         digest = hashlib.sha256(b"".join(file.plain for file in self._files.values()))
         # Part of the path, so that a module's imports of its neighbours carry it too.
         self.version = digest.hexdigest()[:12]
-        templates = Environment(
+        self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._template = templates.get_template("chat.html")
+
+    def shown(self, template: str, room: str, language: str, **facts: Any) -> str:
+        """A template of ours in one language, with the texts of ``room`` and our files."""
+        return self._templates.get_template(template).render(
+            **self._common(room, language), **facts
+        )
+
+    def part(self, template: str, room: str, language: str, **facts: Any) -> Any:
+        """The macros of a template, ready to be called."""
+        found = self._templates.get_template(template)
+        return found.make_module(self._common(room, language) | facts)
+
+    def _common(self, room: str, language: str) -> dict[str, Any]:
+        return {
+            "t": self._texts.room(language, room),
+            "language": language,
+            "tag": {"zh": "zh-CN", "en": "en"}[language],
+            "other": next(name for name in LANGUAGES if name != language),
+            "files": f"/static/web/{self.version}",
+        }
 
     def render(self, language: str, key: str = "", site: Site | None = None) -> str:
         """The page in one language; with ``site`` its widget's, whose key is ``key``."""
@@ -90,7 +109,6 @@ class Page:
                 "service": site.title.of(language),
                 "welcome.heading": site.greeting.of(language),
             }
-        other = next(name for name in LANGUAGES if name != language)
         config: dict[str, Any] = {
             "language": language,
             "site": key,
@@ -104,16 +122,10 @@ class Page:
                 if key.startswith("live.")
             },
         }
-        return self._template.render(
-            t=words,
-            language=language,
-            tag={"zh": "zh-CN", "en": "en"}[language],
-            other=other,
-            config=config,
-            site=site,
-            theme=site.theme if site else "auto",
-            files=f"/static/web/{self.version}",
-        )
+        theme = site.theme if site else "auto"
+        own = {"t": words, "config": config, "site": site, "theme": theme}
+        template = self._templates.get_template("chat.html")
+        return template.render(self._common("web", language) | own)
 
     def launcher(self, language: str, site: Site) -> dict[str, Any]:
         """The button on the host's page: words, colours, and the text on them."""

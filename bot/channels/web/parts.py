@@ -12,6 +12,7 @@ from bot.channels.web.stream import Streams
 from bot.channels.web.uploads import Uploads
 from conversations.files import Files
 from conversations.texts import Texts
+from parcels import identity
 from store.engine import Database
 from store.live import Live
 
@@ -32,5 +33,6 @@ class Web:
     page: Page
     sites: Sites
     streams: Streams
+    identity: identity.Rules
     limits: Limits
     secure_cookies: bool

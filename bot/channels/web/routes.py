@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
-from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from bot.channels import reading
 from bot.channels.web import page as pages
-from bot.channels.web import schemas, uploads, visitors, widget
+from bot.channels.web import parcel_page, schemas, uploads, visitors, widget
 from bot.channels.web.limits import Buckets, Rate, Slots
 from bot.channels.web.parts import NO_STORE, Web
-from bot.channels.web.stream import BEAT_SECONDS, beat, topic
+from bot.channels.web.sse import Stream
+from bot.channels.web.stream import topic
 from bot.channels.web.visitors import Visitor
 from conversations import attachments, download
 from conversations import repository as record
@@ -145,39 +144,15 @@ def router(web: Web) -> APIRouter:
             streams_of_address.leave(network)
             raise
 
-        async def stream() -> AsyncIterator[ServerSentEvent]:
-            async for event in web.streams.events(visitor, after):
-                yield event
-
-        async def leave() -> None:
+        def leave() -> None:
             streams_of_visitor.leave(visitor.address)
             streams_of_address.leave(network)
 
-        return _Stream(
-            stream(),
-            leave,
-            ping=BEAT_SECONDS,
-            ping_message_factory=beat,
-            sep="\n",
-            send_timeout=30,
-        )
+        return Stream(web.streams.events(visitor, after), leave)
 
+    parcel_page.add_routes(routes, web, streams_of_address)
     widget.add_routes(routes, web, requests)
     return routes
-
-
-class _Stream(EventSourceResponse):
-    """A stream that gives its places back however it ends, even before its first event."""
-
-    def __init__(self, content: Any, leave: Any, **options: Any) -> None:
-        super().__init__(content, **options)
-        self._leave = leave
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._leave()
 
 
 def _inbound(web: Web, visitor: Visitor, said: schemas.Said, language: str) -> Inbound:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from sse_starlette import ServerSentEvent
 
 from bot.channels import reading
 from bot.channels.reading import Progress, State, Words
-from bot.channels.web import schemas
+from bot.channels.web import schemas, sse
 from bot.channels.web.visitors import Visitor
 from conversations.models import Author, Holder
 from store import clock
@@ -25,10 +24,8 @@ SWEEP_SECONDS = 3.0
 WRITES = timedelta(seconds=5)
 """The desk says every three seconds that its agent is still writing."""
 
-BEAT_SECONDS = 15
 AT_ONCE = 100
 FIRST_PAGE = 60
-_RECONNECT_MS = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class Streams:
         what is sent is always read from the record; but for an agent's typing, which is the wake-up
         itself and holds for WRITES.
         """
-        yield ServerSentEvent(event="hello", data="", retry=_RECONNECT_MS, sep="\n")
+        yield sse.hello()
         told: dict[str, Any] | None = None
         topics: tuple[str, ...] = (topic(visitor.address),)
         writes_until = clock.now()
@@ -114,14 +111,14 @@ class Streams:
                         cursor = words.id
                         if words.author == Author.AGENT:
                             writes_until = clock.now()
-                        yield _event("message", schemas.message(words, visitor.prefix), words.id)
+                        yield sse.event("message", schemas.message(words, visitor.prefix), words.id)
                     if cursor is None:
                         cursor = 0
                     state = schemas.state(view.state, view.progress)
                     state["typing"] |= bool(view.state.agent) and clock.now() < writes_until
                     if state != told:
                         told = state
-                        yield _event("state", told)
+                        yield sse.event("state", told)
                     if (wanted := _topics(visitor.address, view)) != topics:
                         topics = wanted
                         break
@@ -140,17 +137,3 @@ def _topics(address: str, view: View) -> tuple[str, ...]:
     if view.state.holder == Holder.AGENT:
         topics.append(f"typing:{view.conversation_id}")
     return tuple(topics)
-
-
-def _event(name: str, data: dict[str, Any], number: int | None = None) -> ServerSentEvent:
-    return ServerSentEvent(
-        json.dumps(data, ensure_ascii=False, separators=(",", ":")),
-        event=name,
-        id=None if number is None else str(number),
-        sep="\n",
-    )
-
-
-def beat() -> ServerSentEvent:
-    """A sign of life the page can see: without one it takes the connection for dead."""
-    return ServerSentEvent("", event="beat", sep="\n")

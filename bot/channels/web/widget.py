@@ -18,6 +18,7 @@ from bot.channels.web.stream import topic
 from bot.channels.web.visitors import Visitor
 from conversations import service as conversations
 from conversations.language import LANGUAGES
+from parcels import notice_repository as notices
 from store.errors import SiteNotAllowed
 from tickets import repository as tickets
 
@@ -121,4 +122,5 @@ def _become(web: Web, stranger: Visitor, customer: Visitor) -> None:
         now = conversations.become(session, was, customer.address, customer.name)
         if now.id != was.id:
             tickets.move(session, was.id, now.id)
+            notices.move(session, was.id, now.id)
         web.live.after_commit(session, "queue", topic(customer.address))

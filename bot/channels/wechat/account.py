@@ -4,10 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from store.errors import SettingsError
 
 API = "https://api.weixin.qq.com"
+
+
+class Credentials(Protocol):
+    """What asks the platform for a token."""
+
+    @property
+    def appid(self) -> str: ...
+
+    @property
+    def secret(self) -> str: ...
+
+    @property
+    def api(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Logistics:
+    """The company's own mini program, by which it tells WeChat where parcels are."""
+
+    appid: str
+    secret: str = field(repr=False)
+    api: str = API
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,20 @@ def from_settings(get: Callable[[str, str], str]) -> Account | None:
         passive,
         get("WECHAT_TEMPLATE", ""),
     )
+
+
+def logistics(get: Callable[[str, str], str]) -> Logistics | None:
+    """``None`` if nothing is set; SettingsError if only a part is."""
+    appid, secret = get("WECHAT_LOGISTICS_APPID", ""), get("WECHAT_LOGISTICS_SECRET", "")
+    if not appid and not secret:
+        return None
+    if not appid or not secret:
+        missing = "SECRET" if appid else "APPID"
+        raise SettingsError(
+            f"COURIER_WECHAT_LOGISTICS_{missing} is missing; both stand on the mini program's page "
+            "of development settings."
+        )
+    return Logistics(appid, secret, get("WECHAT_API", API))
 
 
 def _switch(get: Callable[[str, str], str], name: str) -> bool:

@@ -26,7 +26,7 @@ from bot.channels.tencent.crypto import SafeMode, genuine, signature
 from bot.channels.tencent.token import Token
 from bot.channels.thinking import Thinking
 from bot.channels.wechat import media
-from bot.channels.wechat.account import Account
+from bot.channels.wechat.account import Account, Credentials
 from bot.channels.wechat.convert import NAME, to_inbound
 from bot.channels.wechat.passive import HOLD, PassiveReplies, Taken
 from bot.channels.wechat.policy import WeChatPolicy
@@ -180,11 +180,14 @@ class WeChatChannel:
     def _speaks(self, body: bytes) -> bool:
         """Whether pushes are answered with words. How an answer in JSON looks is published nowhere,
         so accounts that chose JSON are written to by custom/send alone."""
-        return (
-            self._replies is not None
-            and self._account.passive
-            and not body.lstrip().startswith(b"{")
-        )
+        if not body.lstrip().startswith(b"{"):
+            return self._replies is not None and self._account.passive
+        if not self._account.custom_send:
+            log.error(
+                "WeChat pushes JSON, and COURIER_WECHAT_CUSTOM_SEND=no: no answer can reach the "
+                "customers. Choose XML (消息推送, 数据格式) on the account's page."
+            )
+        return False
 
     async def _take(self, body: bytes) -> tuple[xml.Push, Accepted | None]:
         """Store what the customer said. What cannot be kept is acknowledged too: the same push
@@ -237,7 +240,7 @@ class WeChatChannel:
             raise Forbidden("a request that WeChat did not sign")
 
 
-async def stable_token(api: Api, account: Account) -> Reply:
+async def stable_token(api: Api, account: Credentials) -> Reply:
     """Ask for the account's token in normal mode."""
     asked = {"appid": account.appid, "secret": account.secret}
     return await api.post("/cgi-bin/stable_token", {"grant_type": "client_credential", **asked})

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.channels.tencent.xml import Push, table, word
 from conversations.models import FileKind, Kind
-from conversations.schemas import Allowance, Inbound, Reference
+from conversations.schemas import Allowance, Inbound, Reference, point
 
 NAME = "wechat"
 _LONGEST_ID = 128
@@ -53,6 +53,7 @@ def to_inbound(push: Push, account: str, labels: Mapping[str, str]) -> Inbound |
         sent_at=_sent_at(push),
         attachments=files,
         label=text if files and not word(push, "Recognition") else "",
+        point=point(word(push, "Location_X"), word(push, "Location_Y")),
         allows=BRIEF if kind == "event" else None,
     )
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from bot.channels.tencent.xml import Push, plain, table, word
 from conversations.models import FileKind, Kind
-from conversations.schemas import Inbound, Reference
+from conversations.schemas import Inbound, Reference, point
 
 NAME = "wecom"
 _LONGEST_ID = 128
@@ -121,7 +121,7 @@ def read(entry: object, kfid: str, labels: Mapping[str, str]) -> Entry | None:
     outside_id = word(found, "msgid")
     if word(found, "origin") != _CUSTOMER or not _usable(outside_id):
         return None
-    files = tuple(_files(found, kind))
+    files, at = tuple(_files(found, kind)), table(found, "location")
     inbound = Inbound(
         channel=NAME,
         account=kfid,
@@ -132,6 +132,7 @@ def read(entry: object, kfid: str, labels: Mapping[str, str]) -> Entry | None:
         sent_at=_instant(found),
         attachments=files,
         label=text if files else "",
+        point=point(word(at, "latitude"), word(at, "longitude")),
     )
     return Said(person, inbound, word(table(found, "text"), "menu_id"))
 

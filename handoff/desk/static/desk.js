@@ -283,6 +283,8 @@
     }
   });
   body.addEventListener("htmx:beforeSwap", (event) => {
+    // What the server asks about stands on the page; the words stay where they are.
+    if (event.detail.xhr.getResponseHeader("HX-Retarget")) event.detail.shouldSwap = true;
     if (event.detail.target && event.detail.target.id === "desk") {
       const queue = $("#queue");
       body.dataset.scroll = queue ? queue.scrollTop : 0;
@@ -327,7 +329,8 @@
   });
   body.addEventListener("htmx:sendError", () => toast(words.network, "bad"));
   body.addEventListener("htmx:responseError", (event) => {
-    if (!event.detail.xhr.getResponseHeader("HX-Trigger")) toast(words.failed, "bad");
+    const answer = (name) => event.detail.xhr.getResponseHeader(name);
+    if (!answer("HX-Trigger") && !answer("HX-Retarget")) toast(words.failed, "bad");
   });
   const lost = (is) => { const sign = $("#lost"); if (sign) sign.hidden = !is; };
   body.addEventListener("htmx:sseError", () => lost(true));

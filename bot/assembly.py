@@ -1,0 +1,245 @@
+"""The parts of the service, put together once, in the order of their dependence."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+
+from actions import runtime
+from bot import contract, evidence, webhooks
+from bot.channels.console.channel import ConsoleChannel
+from bot.channels.fetching import FetchLoop
+from bot.channels.http import account as http
+from bot.channels.http.channel import HttpChannel
+from bot.channels.http.links import Links
+from bot.channels.inbox import InboxLoop
+from bot.channels.outbox import OutboxLoop
+from bot.channels.registry import Channels
+from bot.channels.web.channel import WebChannel
+from bot.channels.web.sites import Sites
+from bot.channels.wechat.channel import WeChatChannel
+from bot.channels.wechat.passive import PassiveReplies
+from bot.channels.wechat.policy import WeChatPolicy
+from bot.channels.wecom.channel import WecomChannel
+from bot.depot import SIMULATOR
+from bot.depot.loop import DepotLoop
+from bot.depot.simulator import PATH, Simulator
+from bot.notices.loop import NoticeLoop
+from bot.promises import PromiseLoop
+from bot.rasa import Rasa
+from bot.router import Router
+from bot.settings import ROOT, Settings, TelegramSettings
+from bot.webhooks import WebhookLoop
+from bot.wechat_path import PathLoop
+from conversations.files import FileRules, Files
+from conversations.texts import Texts
+from handoff.overdue import Overdue
+from handoff.service import Handoffs
+from parcels import change_rules, notice_rules
+from parcels.depot import Depot
+from parcels.goods import Goods
+from parcels.invoices import InvoicePolicy
+from parcels.points import PointsPolicy
+from parcels.regions import Regions
+from parcels.sending import Sending
+from parcels.sources.statuses import Statuses
+from parcels.tariffs import Tariffs
+from parcels.timeline import Timeline
+from store import policies
+from store.engine import Database
+from store.errors import SettingsError
+from store.live import Live
+from tickets import intake
+from tickets.anger import Anger
+from tickets.events import Events
+from tickets.lifecycle import Lifecycle
+from tickets.notices import Notices
+from tickets.promises.clocks import Clocks
+from tickets.promises.policy import Policies
+from tickets.routing import Routing
+from tickets.service import Tickets
+from tickets.urgency import UrgencyRules
+from tickets.webhooks import Webhooks
+
+POLICIES = ROOT / "policies"
+EVIDENCE = timedelta(days=7)
+"""How long a link to send photos is good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The parts that live as long as the process."""
+
+    settings: Settings
+    database: Database
+    live: Live
+    texts: Texts
+    channels: Channels
+    inbox: InboxLoop
+    outbox: OutboxLoop
+    files: Files
+    fetching: FetchLoop
+    notices: NoticeLoop
+    depot: DepotLoop | None
+    webhooks: WebhookLoop
+    simulator: Simulator | None
+    promises: PromiseLoop
+    paths: PathLoop | None
+    statuses: Statuses
+    rasa: Rasa
+    skills: runtime.Services
+
+
+def derived(settings: Settings, purpose: str) -> str:
+    """A secret for one purpose, made from the installation's own."""
+    return hmac.new(settings.secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+def evidence_links(settings: Settings) -> Links:
+    """Where customers put photos that their channel does not carry."""
+    return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
+
+
+def assemble(settings: Settings) -> Service:
+    """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
+    database = Database(settings.database)
+    live = Live(database)
+    texts = Texts(POLICIES / "texts", settings.zone)
+    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
+    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
+    systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
+    wanted = {name: system.events for name, system in systems.items()}
+    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
+    lifecycle = Lifecycle(events)
+    rules = intake.from_file(POLICIES / "intake.yml")
+    clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
+    tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
+    channels = Channels()
+    handoffs = Handoffs(texts, tickets, channels.capabilities, live)
+    rasa = Rasa(settings.rasa_url)
+    router = Router(database, live, rasa, handoffs, tickets, texts)
+    inbox = InboxLoop(database, live, router.route)
+    files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    channels.add(
+        WebChannel(
+            database,
+            inbox.accept,
+            texts,
+            live,
+            files,
+            Sites.from_file(POLICIES / "widget.yml", settings.widget_secrets),
+            changes.identity,
+            derived(settings, "uploads"),
+            secure_cookies=settings.secure_cookies,
+        )
+    )
+    channels.add(ConsoleChannel(database, inbox.accept, live, settings.secret))
+    if settings.telegram is not None:
+        from bot.channels.telegram import switch_on  # loads its library: only where it is used
+
+        secret = derived(settings, "telegram")
+        _known_teams(settings.telegram, routing)
+        channels.add(
+            switch_on(
+                settings.telegram, secret, database, live, inbox.accept, texts, handoffs,
+                settings.public_url,
+            )
+        )  # fmt: skip
+    outbox = OutboxLoop(database, live, channels, files)
+    if settings.wechat:
+        channels.add(
+            WeChatChannel(
+                settings.wechat,
+                inbox.accept,
+                outbox.resume,
+                texts.room("zh", "wechat"),
+                replies=PassiveReplies(database, live, texts),
+                policy=policies.load(POLICIES / "wechat.yml", WeChatPolicy),
+            )
+        )
+    if settings.wecom:
+        labels = texts.room("zh", "wecom")
+        channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))
+    links = Links(settings.public_url, derived(settings, "file links"))
+    for account in http.from_file(POLICIES / "http.yml", settings.http_secrets):
+        channels.add(
+            HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
+        )
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    telling = notice_rules.from_file(POLICIES / "notices.yml")
+    depot, simulator = _depot(settings)
+    statuses = Statuses.from_file(POLICIES / "statuses.yml")
+    return Service(
+        settings=settings,
+        database=database,
+        live=live,
+        texts=texts,
+        channels=channels,
+        inbox=inbox,
+        outbox=outbox,
+        files=files,
+        fetching=FetchLoop(database, live, channels, files),
+        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts),
+        depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
+        if depot
+        else None,
+        webhooks=WebhookLoop(database, live, receivers),
+        simulator=simulator,
+        promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
+        if settings.wechat_logistics
+        else None,
+        statuses=statuses,
+        rasa=rasa,
+        skills=runtime.Services(
+            database=database,
+            live=live,
+            texts=texts,
+            tickets=tickets,
+            handoffs=handoffs,
+            anger=Anger.from_file(POLICIES / "anger.yml"),
+            intake=rules,
+            upload=lambda number: evidence_links(settings).to(f"{evidence.PREFIX}{number}"),
+            goods=Goods.from_file(POLICIES / "goods.yml"),
+            changes=changes,
+            timeline=Timeline(settings.public_url),
+            tariffs=Tariffs.from_file(
+                POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
+            ),
+            sending=Sending.from_file(POLICIES / "sending.yml"),
+            points=policies.load(POLICIES / "points.yml", PointsPolicy),
+            invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
+            notices=telling,
+            orders_go_out=depot is not None,
+            problems=contract.read(POLICIES / "taxonomy.yml").problems,
+        ),
+    )
+
+
+def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
+    teams = routing.policy.teams
+    for team in telegram.desk.keys() - teams.keys() - {"*"}:
+        raise SettingsError(
+            f"COURIER_TELEGRAM_DESK names the team {team}; policies/teams.yml has "
+            f"{', '.join(teams)}."
+        )
+
+
+def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
+    """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
+    key = depot_key(settings)
+    if settings.depot is None or key is None:
+        return None, None
+    if settings.depot.url != SIMULATOR:
+        return Depot(settings.depot.url, key), None
+    return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
+
+
+def depot_key(settings: Settings) -> bytes | None:
+    """What signs between the depot and us, either way."""
+    if settings.depot is None or settings.depot.url != SIMULATOR:
+        return settings.depot.key if settings.depot else None
+    return derived(settings, "depot").encode()[:64]

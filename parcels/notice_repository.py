@@ -1,0 +1,232 @@
+"""Every query on notices and wishes about them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    delete,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session, aliased
+
+from conversations.models import Customer
+from parcels.models import Scan, Shipment
+from parcels.notice_models import Notice, NoticeWish
+from store import bulk, clock
+from store.base import Instant, Json
+
+Waiting = tuple[Notice, Scan | None, Shipment]
+
+
+def followed(session: Session, waybill_nos: Collection[str]) -> frozenset[str]:
+    """Which of these parcels somebody wants to be told of: of most nobody does."""
+    found = select(NoticeWish.waybill_no).where(
+        bulk.one_of(session, NoticeWish.waybill_no, waybill_nos), NoticeWish.wanted
+    )
+    return frozenset(session.scalars(found))
+
+
+def add_of_scans(session: Session, source: str, event_ids: Collection[str]) -> None:
+    """Due rows for the subscribers of these scans, oldest first: a statement, at any table size.
+
+    A scan that reached us after a later one of its parcel gives none. Scans of one parcel come in
+    one after the other: of them the smaller id was here first.
+    """
+    earlier = aliased(Scan)
+    overtaken = exists().where(
+        earlier.shipment_id == Scan.shipment_id, earlier.at > Scan.at, earlier.id < Scan.id
+    )
+    chosen = (
+        _rows(Scan.id, null(), null())
+        .join(Scan, Scan.shipment_id == Shipment.id)
+        .where(
+            Scan.source == source,
+            bulk.one_of(session, Scan.event_id, event_ids),
+            Scan.status.is_not(None),
+            ~overtaken,
+        )
+        .order_by(Scan.at, Scan.id)
+    )
+    _add(session, chosen)
+
+
+def add_of_incident(
+    session: Session, incident_id: int, affected: Select[int], facts: Mapping[str, Any]
+) -> None:
+    """Due rows for the subscribers of these parcels, each once for an incident."""
+    chosen = (
+        _rows(null(), literal(incident_id), literal(dict(facts), Json))
+        .where(Shipment.id.in_(affected))
+        .order_by(Shipment.id)
+    )
+    _add(session, chosen)
+
+
+_COLUMNS = (
+    "customer_id",
+    "shipment_id",
+    "created_at",
+    "due_at",
+    "attempts",
+    "scan_id",
+    "incident_id",
+    "facts",
+)
+
+
+def _rows(scan_id: Any, incident_id: ColumnElement[Any], facts: ColumnElement[Any]) -> Select[Any]:
+    at = literal(clock.now(), Instant())
+    return (
+        select(NoticeWish.customer_id, Shipment.id, at, at, literal(0), scan_id, incident_id, facts)
+        .select_from(NoticeWish)
+        .join(Shipment, Shipment.waybill_no == NoticeWish.waybill_no)
+        .where(NoticeWish.wanted)
+    )
+
+
+def _add(session: Session, chosen: Select[Any]) -> None:
+    adding = bulk.insert(session, Notice).from_select(_COLUMNS, chosen)
+    session.execute(adding.on_conflict_do_nothing())
+
+
+def hold_customers(session: Session, customer_ids: Collection[int]) -> Sequence[Customer]:
+    """These customers, told of nothing by anybody else until the transaction ends."""
+    return session.scalars(
+        select(Customer)
+        .where(Customer.id.in_(customer_ids))
+        .order_by(Customer.id)
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting]:
+    """All that these customers are still to be told of, in the order of the road."""
+    rows = session.execute(
+        select(Notice, Scan, Shipment)
+        .join(Shipment, Shipment.id == Notice.shipment_id)
+        .outerjoin(Scan, Scan.id == Notice.scan_id)
+        .where(Notice.customer_id.in_(customer_ids), Notice.due_at.is_not(None))
+        .order_by(func.coalesce(Scan.at, Notice.created_at), Notice.id)
+        .execution_options(populate_existing=True)
+    )
+    return [(notice, scan, shipment) for notice, scan, shipment in rows]
+
+
+def last_told(
+    session: Session, customer_ids: Collection[int], shipment_ids: Collection[int]
+) -> Mapping[tuple[int, int], Scan | None]:
+    """By customer and parcel what he was told of it last, if he was told anything."""
+    rows = session.execute(
+        select(Notice.customer_id, Notice.shipment_id, Scan)
+        .outerjoin(Scan, Scan.id == Notice.scan_id)
+        .where(
+            Notice.customer_id.in_(customer_ids),
+            Notice.shipment_id.in_(shipment_ids),
+            Notice.message_id.is_not(None),
+        )
+        .order_by(Notice.message_id)
+    )
+    return {(row.customer_id, row.shipment_id): row[2] for row in rows}
+
+
+def told_before(session: Session, customer_ids: Collection[int]) -> frozenset[int]:
+    """Which of these customers were ever told of anything."""
+    told = exists().where(Notice.customer_id == Customer.id, Notice.message_id.is_not(None))
+    return frozenset(
+        session.scalars(select(Customer.id).where(Customer.id.in_(customer_ids), told))
+    )
+
+
+def last_message(session: Session, customer_id: int, before: int) -> int | None:
+    """The last message before the message ``before`` that told this customer of something."""
+    return session.scalar(
+        select(Notice.message_id)
+        .where(Notice.customer_id == customer_id, Notice.message_id < before)
+        .order_by(Notice.message_id.desc())
+        .limit(1)
+    )
+
+
+def numbers_in(session: Session, customer_id: int, message_id: int) -> Sequence[str]:
+    """The parcels that a message told of."""
+    return session.scalars(
+        select(Shipment.waybill_no)
+        .join(Notice, Notice.shipment_id == Shipment.id)
+        .where(Notice.customer_id == customer_id, Notice.message_id == message_id)
+        .order_by(Notice.id)
+    ).all()
+
+
+def wish(session: Session, customer_id: int, waybill_no: str) -> NoticeWish | None:
+    return session.scalar(
+        select(NoticeWish).where(
+            NoticeWish.customer_id == customer_id, NoticeWish.waybill_no == waybill_no
+        )
+    )
+
+
+def has_wish(session: Session, customer_id: int) -> bool:
+    """Whether this customer follows parcels, or has said anything about it."""
+    found = select(NoticeWish.id).where(NoticeWish.customer_id == customer_id).limit(1)
+    return session.scalar(found) is not None
+
+
+def wishes(
+    session: Session, customer_ids: Collection[int], waybill_nos: Collection[str]
+) -> Mapping[tuple[int, str], NoticeWish]:
+    """What these customers said of these parcels, by customer and number."""
+    found = session.scalars(
+        select(NoticeWish).where(
+            NoticeWish.customer_id.in_(customer_ids), NoticeWish.waybill_no.in_(waybill_nos)
+        )
+    )
+    return {(wish.customer_id, wish.waybill_no): wish for wish in found}
+
+
+def add_wish(session: Session, row: Mapping[str, Any]) -> None:
+    """One that is there already stays as it is."""
+    session.execute(bulk.insert(session, NoticeWish).on_conflict_do_nothing(), row)
+
+
+def change_wishes(session: Session, customer_id: int, values: Mapping[str, Any]) -> None:
+    """All of a customer's wishes at once."""
+    session.execute(
+        update(NoticeWish).where(NoticeWish.customer_id == customer_id).values(**values)
+    )
+
+
+def move(session: Session, from_customer: int, to_customer: int) -> None:
+    """Two customers turned out to be one: what both have stays as the one has it."""
+    wish, notice = aliased(NoticeWish), aliased(Notice)
+    same_thing = or_(notice.scan_id == Notice.scan_id, notice.incident_id == Notice.incident_id)
+    for statement in (
+        delete(NoticeWish).where(
+            NoticeWish.customer_id == from_customer,
+            exists().where(
+                wish.customer_id == to_customer, wish.waybill_no == NoticeWish.waybill_no
+            ),
+        ),
+        delete(Notice).where(
+            Notice.customer_id == from_customer,
+            exists().where(
+                notice.customer_id == to_customer,
+                notice.shipment_id == Notice.shipment_id,
+                same_thing,
+            ),
+        ),
+        update(NoticeWish)
+        .where(NoticeWish.customer_id == from_customer)
+        .values(customer_id=to_customer),
+        update(Notice).where(Notice.customer_id == from_customer).values(customer_id=to_customer),
+    ):
+        session.execute(statement, execution_options={"synchronize_session": False})

@@ -1,0 +1,75 @@
+"""The customer hears of each step of his ticket: in his language, wherever he wrote last.
+
+What he is told stands in ``policies/texts/<language>/ticket.yml`` under ``news``; an event without
+a text there is the house's own and never leaves it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from conversations import repository as record
+from conversations import service as conversations
+from conversations.models import Author
+from conversations.schemas import Outbound
+from conversations.texts import Texts
+from store.live import Live
+from tickets.models import ActorKind, Ticket, TicketEvent, What
+from tickets.routing import Routing
+
+NO_CHANNEL = "api"
+"""The channel of customers known only to a program: its webhooks tell them."""
+
+
+class Notices:
+    """``tell`` hangs on ``Events.after_event``."""
+
+    def __init__(self, texts: Texts, routing: Routing, live: Live) -> None:
+        self._texts = texts
+        self._routing = routing
+        self._live = live
+
+    def tell(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
+        """Queue the words for an event, in the transaction that wrote it; once, by its id."""
+        key = f"ticket.news.{_news(event)}"
+        if event.details.get("told") or not self._texts.has(key):
+            return
+        conversation = record.latest_conversation(session, ticket.customer_id)
+        if conversation is None or (
+            record.customer_of(session, conversation).channel == NO_CHANNEL
+        ):
+            return
+        language = conversation.language
+        team = self._routing.policy.teams.get(ticket.team)
+        words = self._texts.say(
+            language,
+            key,
+            number=ticket.number,
+            kind=self._texts.say(language, f"words.kind.{ticket.kind}"),
+            name=event.details.get("name") or event.actor_name or "",
+            team=(team.zh if language == "zh" else team.en) if team else ticket.team,
+            words=event.why or "",
+            until=ticket.waiting_until or event.at,
+            into=event.details.get("into", ""),
+        )
+        conversations.post(
+            session, conversation, Outbound(f"ticket:{event.id}", words), Author.SYSTEM
+        )
+        self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
+
+
+def _news(event: TicketEvent) -> str:
+    """The text an event is told by; some are told in one of several ways, or not at all."""
+    match event.what:
+        case What.OPENED:  # his own report is answered where he made it
+            return "mine" if event.actor == ActorKind.CUSTOMER else event.what
+        case What.ASSIGNED:
+            return "assigned_to" if "staff" in event.details else event.what
+        case What.WAITING:
+            return f"waiting_{event.details['for']}"
+        case What.MERGED:
+            return "merged" if "into" in event.details else "taken_in"
+        case What.ACCEPTED:
+            return "accepted" if event.actor_name else "taken_on"
+        case _:
+            return event.what
