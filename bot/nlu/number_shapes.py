@@ -52,11 +52,14 @@ _PHONE_CUE = re.compile(
     r"|TEL|DIAL|RING|RANG|HOTLINE|SMS|LINE|CONTACT|REACH|NUMBER"
 )
 _LAST_FOUR = re.compile(
-    r"(?:尾号|尾数|[后末尾][四4][位码]|[后末尾]面?[四4]个?[字数位]字?|最后[四4]位"
+    r"(?:尾[号数巴]?|[后末尾][四4][位码]|[后末尾]面?[四4]个?[字数位]字?|最后[四4]位"
     r"|LAST (?:FOUR|4)?(?: ?DIGITS?)?|DIGITS|ENDS?(?:ING)?(?: WITH| IN)?"
-    r"|收件人|寄件人|收货人|手机|电话)"
+    r"|PHONE|MOBILE|VERIFICATION|收件人|寄件人|收货人|手机|电话)"
     r"(?:是|为|号码|分别|原来|应该|的|OF (?:MY|THE) [A-Z ]{2,12}|MY|ARE|IS|NOT|SENDER'S|PHONE"
     r"|[:： ,，])*$"
+)
+_FOUR_BEHIND = re.compile(  # 7203尾号; 5583 is my last four
+    r" ?(?:结尾|收尾|(?:是我的?)?(?:手机|电话)?尾号|(?:IS |ARE )?(?:MY |THE )?LAST (?:FOUR|4))"
 )
 _OF_WAYBILL = re.compile(
     r"(?:单号|运单|订单|工单|申诉|卡号|卡|CARD|ACCOUNT|WAYBILL|TRACKING|PARCEL|ORDER)[^,，。;]{0,14}$"
@@ -109,7 +112,7 @@ def readings(joined: str, typed: str, before: str, whole: str) -> Iterator[tuple
         yield "phone", digits
     if len(digits) == 4 and (typed == digits or typed == whole.strip(" .。!！")):
         asked = _LAST_FOUR.search(before) and not _OF_WAYBILL.search(before)
-        ends = whole.partition(typed)[2].lstrip().startswith(("结尾", "收尾"))
+        ends = _FOUR_BEHIND.match(whole.partition(typed)[2])
         if asked or ends or whole.strip(" .。!！") == typed:
             yield "phone", digits
 

@@ -24,6 +24,7 @@ from bot.nlu.serving import (
     run_in_order,
 )
 from bot.nlu.standins import ABSENT
+from bot.nlu.training import merge_only_what_differs, pack_fast
 
 Patch = Callable[[ModuleType], None]
 
@@ -273,38 +274,11 @@ def skip_empty_entity_reports(module: ModuleType) -> None:
     module.evaluate_entities = evaluate_entities  # type: ignore[attr-defined]
 
 
-def merge_only_what_differs(module: ModuleType) -> None:
-    """Between file and component Rasa merges the corpus with nothing several times: each merge
-    copies every message in depth and fingerprints it afresh to drop duplicates, 20 s of a training
-    on 29,000 messages.
-
-    A merge with nothing gives the data itself; a message whose intent needs no trimming keeps its
-    fingerprint.
-    """
-    data = module.TrainingData
-    merge = data.merge
-    parts = ("training_examples", "entity_synonyms", "regex_features", "lookup_tables", "responses")
-
-    def merge_full(self: Any, *others: Any) -> Any:
-        full = [d for d in (self, *others) if d and any(getattr(d, part) for part in parts)]
-        return full[0] if len(full) == 1 else merge(self, *others)
-
-    def sanitize_examples(examples: list[Any]) -> list[Any]:
-        for message in examples:
-            for name in (module.INTENT, module.RESPONSE):
-                label = message.get(name)
-                if label and label != label.strip():
-                    message.set(name, label.strip())
-        return list(dict.fromkeys(examples))
-
-    data.merge = merge_full
-    data.sanitize_examples = staticmethod(sanitize_examples)
-
-
 PATCHES: dict[str, tuple[Patch, ...]] = {
     "rasa.core.actions.action": (reuse_reply_validator,),
     "rasa.core.run": (refuse_clientless_channels, settle_after_loading),
     "rasa.core.tracker_store": (speak_sqlalchemy_2, lighten_tracker_store),
+    "rasa.engine.storage.local_model_storage": (pack_fast,),
     "rasa.engine.recipes.default_recipe": (refuse_tensorflow_components,),
     "rasa.engine.runner.dask": (run_in_order,),
     "rasa.nlu.classifiers.logistic_regression_classifier": (forget_multi_class,),

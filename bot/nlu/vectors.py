@@ -8,7 +8,6 @@ everything above works without it (``NoVectors``): less accurate, but standing.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float32]
 
@@ -84,14 +84,19 @@ class UseVectors:
         if not texts:
             return np.empty((0, self.width), dtype=np.float32)
         if len(texts) <= _MANY:
-            rows: Floats = self._model.encode(texts)
-            return rows
-        # A core for each share: the matrices of one are too small to be worth dividing.
+            few: Floats = self._model.encode(texts)
+            return few
+        # A core for each share: the matrices of one are too small to be worth dividing. Dealt out
+        # in turn, since long texts (messages) stand before short ones (their clauses).
         cores = os.cpu_count() or 1
-        share = math.ceil(len(texts) / cores)
-        shares = [texts[start : start + share] for start in range(0, len(texts), share)]
-        with ThreadPoolExecutor(cores) as pool:
-            return np.concatenate(list(pool.map(self._model.encode, shares)))
+        rows: Floats = np.empty((len(texts), self.width), dtype=np.float32)
+
+        def fill(first: int) -> None:
+            rows[first::cores] = self._model.encode(texts[first::cores])
+
+        with threadpool_limits(1), ThreadPoolExecutor(cores) as pool:
+            list(pool.map(fill, range(cores)))
+        return rows
 
 
 class _RowsOnDisk:

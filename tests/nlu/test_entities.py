@@ -40,6 +40,12 @@ def hinted(text: str) -> set[tuple[str, str]]:
         ("赔我两百块", "money", "两百块"),
         ("that's £14.50", "money", "£14.50"),
         ("李师傅送的", "name", "李师傅"),
+        ("投诉张伟", "full", "张伟"),
+        ("it was Priya", "given", "Priya"),
+        ("发到苏州市工业园区星湖街328号", "chain", "苏州市工业园区星湖街328号"),
+        ("27 Station Road please", "street", "27 Station Road"),
+        ("SW11 4NB", "postcode", "SW11 4NB"),
+        ("leave it at flat 3B", "unit", "flat 3B"),
     ],
 )
 def test_hints(text: str, kind: str, words: str) -> None:

@@ -30,6 +30,13 @@ def test_the_same_question_in_two_languages_is_near() -> None:
     assert zh @ en > 0.6 > zh @ other
 
 
+def test_many_texts_give_the_rows_of_few_in_order() -> None:
+    texts = [f"parcel {number}" for number in range(vectors._MANY + 5)]
+    many = use_vectors().encode(texts)
+    for index in (0, 1, 250, len(texts) - 1):
+        assert np.allclose(many[index], use_vectors().encode([texts[index]])[0], atol=1e-4)
+
+
 def test_an_altered_file_is_refused(tmp_path: Path) -> None:
     for name in vectors.USE_FILES:
         (tmp_path / name).write_bytes(b"altered")

@@ -277,6 +277,17 @@ def test_training_data_is_merged_as_before_but_not_with_nothing() -> None:
     assert one.training_examples[0].get("text") == "hi"
 
 
+def test_a_model_is_packed_at_the_usual_level(tmp_path: Path) -> None:
+    storage: Any = importlib.import_module("rasa.engine.storage.local_model_storage")
+    (tmp_path / "part").write_text("x" * 1000)
+    with storage.TarSafe.open(tmp_path / "model.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "part", arcname="part")
+    # RFC 1952: the ninth byte is 2 for the highest level, 4 for the fastest, else 0.
+    assert (tmp_path / "model.tar.gz").read_bytes()[8] == 0
+    with storage.TarSafe.open(tmp_path / "model.tar.gz", "r:gz") as tar:
+        assert tar.getnames() == ["part"]
+
+
 def test_an_unknown_event_is_refused_or_given_the_default() -> None:
     events: Any = importlib.import_module("rasa.shared.core.events")
     assert events.Event.resolve_by_type("nonsense", events.SlotSet) is events.SlotSet
