@@ -74,7 +74,7 @@ def parse_line(line: str) -> tuple[str, tuple[Entity, ...]]:
 def read(path: Path) -> Iterator[Message]:
     """Every message of one Rasa NLU file (blocks of ``examples: |`` with ``- `` lines)."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         blocks = document["nlu"]
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise CorpusError(f"{path}: not a Rasa NLU file: {error}") from error
