@@ -129,6 +129,8 @@ class Desk:
         self.page.fill("#reply-text", text)
         self.page.press("#reply-text", "Enter")
         expect(self.page.locator("li.said.agent .text").last).to_have_text(text)
+        # While it is on its way the button is off, and another Enter would be dropped.
+        expect(self.page.locator("#reply-form .primary")).to_be_enabled()
 
     def note(self, text: str) -> None:
         self.page.click(".modes [data-mode=note]")
