@@ -168,7 +168,6 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    changes = change_rules.from_file(POLICIES / "changes.yml")
     telling = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
