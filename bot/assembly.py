@@ -108,7 +108,8 @@ def assemble(settings: Settings) -> Service:
     live = Live(database)
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
-    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
+    agreed = contract.read(POLICIES / "taxonomy.yml")
+    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone, agreed.intents)
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
     events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
@@ -213,7 +214,7 @@ def assemble(settings: Settings) -> Service:
             invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             notices=telling,
             orders_go_out=depot is not None,
-            problems=contract.read(POLICIES / "taxonomy.yml").problems,
+            problems=agreed.problems,
         ),
     )
 

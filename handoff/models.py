@@ -78,6 +78,9 @@ class Case(Base):
     urgency: Mapped[str] = mapped_column(String(8))
     urgency_rank: Mapped[int]
     team: Mapped[str] = mapped_column(String(40))
+    team_rule: Mapped[str] = mapped_column(String(40), default="")
+    owner_id: Mapped[int | None]
+    """Who has its ticket and is at work: it is his to take before others."""
     packet: Mapped[dict[str, Any]]
     queued_at: Mapped[datetime]
     contact_by: Mapped[datetime]

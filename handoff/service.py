@@ -19,6 +19,7 @@ from conversations.texts import Texts
 from handoff import packet as packets
 from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
+from handoff.offers import Offers
 from handoff.promising import Promising
 from handoff.staff import SignedIn
 from store import clock
@@ -29,6 +30,7 @@ from tickets.lifecycle import Change
 from tickets.models import Ticket, Urgency
 from tickets.promises.clocks import About
 from tickets.promises.models import Promise, PromiseKind, PromiseState
+from tickets.routing import Decision
 from tickets.service import Tickets
 from tickets.urgency import Verdict
 
@@ -60,7 +62,7 @@ class Handoffs:
         self._tickets = tickets
         self._clocks = tickets.clocks
         self.promising = Promising(tickets.clocks, texts)
-        self._routing = tickets.routing
+        self.offers = Offers(tickets.routing)
         self._capabilities = capabilities
         self._live = live
 
@@ -86,6 +88,7 @@ class Handoffs:
         at = clock.now()
         verdict = request.verdict
         contact_by = self._promise_contact(session, conversation, request, request.ticket_id)
+        offer = self.offers.make(session, conversation, request)
         case = Case(
             conversation_id=conversation.id,
             ticket_id=request.ticket_id,
@@ -94,7 +97,9 @@ class Handoffs:
             rule=request.rule,
             urgency=verdict.colour,
             urgency_rank=verdict.colour.rank,
-            team=self._routing.team(request.intent, verdict.colour, verdict.rule, at),
+            team=offer.team,
+            team_rule=offer.rule,
+            owner_id=offer.owner_id,
             packet=packets.build(
                 session, conversation, request, self.capabilities(session, conversation)
             ).model_dump(mode="json"),
@@ -124,9 +129,8 @@ class Handoffs:
         if request.verdict.colour.rank < case.urgency_rank:
             case.urgency, case.urgency_rank = request.verdict.colour, request.verdict.colour.rank
             case.reason, case.rule = request.reason, request.rule
-            case.team = self._routing.team(
-                request.intent, request.verdict.colour, request.verdict.rule, clock.now()
-            )
+            offer = self.offers.make(session, conversation, request)
+            case.team, case.team_rule, case.owner_id = offer.team, offer.rule, offer.owner_id
             if case.first_reply_at is None:
                 by = self._promise_contact(session, conversation, request, case.ticket_id)
                 case.contact_by = min(case.contact_by, by)
@@ -167,7 +171,7 @@ class Handoffs:
         session: Session,
         conversation: Conversation,
         *,
-        team: str | None = None,
+        to: Decision | None = None,
         verdict: Verdict | None = None,
         contact_by: datetime | None = None,
     ) -> None:
@@ -175,7 +179,8 @@ class Handoffs:
         it."""
         case = repository.open_case(session, conversation.id)
         if case is not None:
-            case.team = team or case.team
+            if to is not None:
+                case.team, case.team_rule = to.team, to.rule
             case.contact_by = contact_by or case.contact_by
             if verdict and verdict.colour.rank < case.urgency_rank:
                 case.urgency, case.urgency_rank = verdict.colour, verdict.colour.rank

@@ -97,20 +97,26 @@ def for_shipment(session: Session, shipment: Shipment, now: datetime) -> Inciden
     known = [found for found in road_repository.unended(session) if found.began_at <= now]
     if not known:
         return None
+    here, then = leg(session, shipment)
+    return next((found for found in known if _lies_on(found, here, then)), None)
+
+
+def leg(session: Session, shipment: Shipment) -> tuple[str, str]:
+    """Where a parcel is, and where it goes next; empty where nothing says so."""
     placed = [scan for scan in repository.scans(session, shipment.id) if scan.place]
     here = placed[-1].place if placed else shipment.origin
     then = (placed[-1].next_place if placed else None) or shipment.destination
-    return next((found for found in known if _lies_on(found, here or "", then or "")), None)
+    return here or "", then or ""
 
 
 def _lies_on(incident: Incident, here: str, then: str) -> bool:
     match incident.scope:
         case Scope.ROUTE:
-            return _in(incident.place, here) and _in(incident.to_place or "", then)
+            return lies_in(incident.place, here) and lies_in(incident.to_place or "", then)
         case _:
-            return _in(incident.place, here) or _in(incident.place, then)
+            return lies_in(incident.place, here) or lies_in(incident.place, then)
 
 
-def _in(named: str, place: str) -> bool:
+def lies_in(named: str, place: str) -> bool:
     """Whether a place is the one named or lies in it: 济南 names 济南转运中心, too."""
     return bool(named) and named.casefold() in place.casefold()

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from bot import contract
 from bot.settings import ROOT
 from conversations import service as conversations
 from conversations.files import FileRules, Files
@@ -55,11 +56,16 @@ def build_clocks(folder: Path = POLICIES) -> Clocks:
     return Clocks(Policies(folder, SHANGHAI, classes))
 
 
+def build_routing(folder: Path = POLICIES) -> Routing:
+    intents = contract.read(POLICIES / "taxonomy.yml").intents
+    return Routing.from_file(folder / "teams.yml", SHANGHAI, intents)
+
+
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
-    routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
+    routing = build_routing()
     live = Live(database)
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
     tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)

@@ -127,7 +127,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             key=ids.new_key(),
             teams=list(desk.tickets.routing.policy.teams),
             kinds=desk.problems,
-            staff=repository.everybody(session),
+            staff=desk.handoffs.offers.candidates_of(session, ticket),
         )
         return page(html, status)
 

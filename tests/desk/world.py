@@ -53,7 +53,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_clocks, file_store
+from tests.rooms import build_clocks, build_routing, file_store
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -246,7 +246,7 @@ def policies() -> tuple[Texts, UrgencyRules, Routing]:
     return (
         Texts(folder / "texts", ZONE),
         UrgencyRules.from_file(folder / "urgency.yml"),
-        Routing.from_file(folder / "teams.yml", ZONE),
+        build_routing(),
     )
 
 
