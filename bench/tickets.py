@@ -39,6 +39,9 @@ from handoff.models import Role
 from store import clock, policies, schema
 from store.engine import Database
 from store.live import Live
+from tickets import intake
+from tickets.incidents import policy as incident_policy
+from tickets.incidents.service import Incidents
 from tickets.models import TicketEvent, What
 from tickets.promises.models import Promise, PromiseKind, PromiseState
 
@@ -139,10 +142,12 @@ def _browser(database: Database, folder: Path) -> TestClient:
     tickets, handoffs, _ = rooms(database)
     files = Files(folder / "files", policies.load(POLICIES / "files.yml", FileRules))
     texts = Texts(POLICIES / "texts", ZONE)
+    classes = intake.from_file(POLICIES / "intake.yml").classes
     desk = Desk(
         database,
         handoffs,
         tickets,
+        Incidents(incident_policy.from_file(POLICIES / "incidents.yml", classes), Live(database)),
         KINDS,
         texts,
         Live(database),

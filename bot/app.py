@@ -49,6 +49,7 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         service.promises.start()
+        service.rises.start()
         service.webhooks.start()
         service.notices.start()
         ticks.start()
@@ -63,6 +64,7 @@ def create(settings: Settings) -> FastAPI:
             await service.depot.stop()
         ticks.stop()
         await service.promises.stop()
+        await service.rises.stop()
         await service.webhooks.stop()
         await service.notices.stop()
         await service.fetching.stop()
@@ -122,6 +124,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 database=service.database,
                 handoffs=service.skills.handoffs,
                 tickets=service.skills.tickets,
+                incidents=service.incidents,
                 problems=service.skills.problems,
                 texts=service.texts,
                 live=service.live,

@@ -26,6 +26,7 @@ from bot.channels.wecom.channel import WecomChannel
 from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.incidents import IncidentLoop
 from bot.notices.loop import NoticeLoop
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
@@ -35,6 +36,7 @@ from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
+from handoff.incidents import IncidentNews
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
@@ -54,6 +56,8 @@ from store.live import Live
 from tickets import intake
 from tickets.anger import Anger
 from tickets.events import Events
+from tickets.incidents import policy as incident_policy
+from tickets.incidents.service import Incidents
 from tickets.lifecycle import Lifecycle
 from tickets.notices import Notices
 from tickets.promises.clocks import Clocks
@@ -86,6 +90,8 @@ class Service:
     webhooks: WebhookLoop
     simulator: Simulator | None
     promises: PromiseLoop
+    incidents: Incidents
+    rises: IncidentLoop
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
@@ -117,6 +123,10 @@ def assemble(settings: Settings) -> Service:
     rules = intake.from_file(POLICIES / "intake.yml")
     clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
+    incidents = Incidents(
+        incident_policy.from_file(POLICIES / "incidents.yml", rules.classes), live
+    )
+    events.after_event(incidents.after_event)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     rasa = Rasa(settings.rasa_url)
@@ -189,6 +199,10 @@ def assemble(settings: Settings) -> Service:
         webhooks=WebhookLoop(database, live, receivers),
         simulator=simulator,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        incidents=incidents,
+        rises=IncidentLoop(
+            database, live, incidents, IncidentNews(tickets, handoffs, incidents.policy, live)
+        ),
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
         else None,

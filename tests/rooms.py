@@ -29,6 +29,8 @@ from store.engine import Database
 from store.live import Live
 from tickets import intake
 from tickets.events import Events
+from tickets.incidents import policy
+from tickets.incidents.service import Incidents
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
 from tickets.notices import Notices
@@ -48,6 +50,7 @@ class Rooms:
     texts: Texts
     tickets: Tickets
     handoffs: Handoffs
+    incidents: Incidents
 
 
 def build_clocks(folder: Path = POLICIES) -> Clocks:
@@ -61,6 +64,11 @@ def build_routing(folder: Path = POLICIES) -> Routing:
     return Routing.from_file(folder / "teams.yml", SHANGHAI, intents)
 
 
+def build_incidents(live: Live) -> Incidents:
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    return Incidents(policy.from_file(POLICIES / "incidents.yml", classes), live)
+
+
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     clocks = build_clocks()
@@ -69,6 +77,8 @@ def build(database: Database) -> Rooms:
     live = Live(database)
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
     tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
+    incidents = build_incidents(live)
+    lifecycle.events.after_event(incidents.after_event)
     return Rooms(
         database=database,
         texts=texts,
@@ -76,6 +86,7 @@ def build(database: Database) -> Rooms:
         handoffs=Handoffs(
             texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
         ),
+        incidents=incidents,
     )
 
 

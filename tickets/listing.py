@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, TextClause, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store import clock
+from tickets.incidents.models import IncidentTicket
 from tickets.models import FINISHED, IS_OPEN, Ticket, TicketState, Urgency
 
 
@@ -23,6 +24,7 @@ class Wanted:
     staff_id: int | None = None
     waybill_no: str | None = None
     overdue: bool = False
+    incident_id: int | None = None
 
 
 def listed(
@@ -57,6 +59,11 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool] | TextClause]:
         conditions.append(Ticket.staff_id == wanted.staff_id)
     if wanted.waybill_no:
         conditions.append(Ticket.waybill_no == wanted.waybill_no)
+    if wanted.incident_id:
+        explained = select(IncidentTicket.ticket_id).where(
+            IncidentTicket.incident_id == wanted.incident_id
+        )
+        conditions.append(Ticket.id.in_(explained))
     if wanted.overdue:
         conditions.append(Ticket.next_due_at <= clock.now())
     return conditions

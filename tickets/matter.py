@@ -69,7 +69,13 @@ def of(
 
 
 def of_ticket(
-    session: Session, conversation: Conversation, ticket: Ticket, intent: str, verdict: Verdict
+    session: Session,
+    conversation: Conversation,
+    ticket: Ticket,
+    intent: str,
+    verdict: Verdict,
+    *,
+    incident_tickets: int = 0,
 ) -> Matter:
     """The same of what is said in a conversation about a ticket."""
     return of(
@@ -80,4 +86,5 @@ def of_ticket(
         waybill_no=ticket.waybill_no,
         goods_class=ticket.goods_class,
         facts=ticket.facts,
+        incident_tickets=incident_tickets,
     )

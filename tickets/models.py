@@ -147,6 +147,11 @@ class What(StrEnum):
     MERGED = "merged"
     SPLIT = "split"
     LINKED = "linked"
+    WAYBILL = "waybill"
+    """the number of its parcel became known"""
+    INCIDENT = "incident"
+    """many tickets have its cause: ``details`` say which, until when, and by when it is solved"""
+    INCIDENT_OVER = "incident_over"
     OVERDUE = "overdue"
     """a promise was broken: ``details`` say which, and by when it was"""
 

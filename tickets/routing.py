@@ -170,6 +170,10 @@ class Routing:
         full = skills.open_cases is not None and open_cases >= skills.open_cases
         return (*self._lacks(skills, matter), *((Unfit.FULL,) if full else ()))
 
+    def is_mass(self, incident_tickets: int) -> bool:
+        """Whether a rule is there for an incident with so many tickets."""
+        return any(0 < rule.incident_tickets <= incident_tickets for rule in self.policy.rules)
+
     def works(self, login: str, team: str, at: datetime) -> bool:
         """Whether somebody of a team is on shift."""
         return self._open(self._skills(login, team), at)

@@ -158,7 +158,8 @@ class Tickets:
         )
         if same is None:
             ticket.waybill_no = waybill_no
-            session.flush()
+            details = {"waybill_no": waybill_no}
+            self.lifecycle.events.log(session, ticket, What.WAYBILL, CUSTOMER, details=details)
             return ticket
         if same.customer_id == ticket.customer_id:
             return relations.merge(session, self.lifecycle, ticket, same, SYSTEM)

@@ -69,6 +69,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             outcomes=OUTCOMES,
             most=desk.files.most,
             overdue=promises.count_for_attention(session) if person.is_supervisor else 0,
+            rises=desk_repository.incidents_for_attention(session).split()[0],
             **queue_facts(views.queue(session), person.id),
         )
         return page(html, 200, **headers)

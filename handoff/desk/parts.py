@@ -20,6 +20,7 @@ from handoff.staff import SignedIn
 from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
+from tickets.incidents.service import Incidents
 from tickets.service import Tickets
 
 COOKIE = "desk_session"
@@ -35,6 +36,7 @@ class Desk:
     database: Database
     handoffs: Handoffs
     tickets: Tickets
+    incidents: Incidents
     problems: tuple[str, ...]
     texts: Texts
     live: Live

@@ -10,6 +10,7 @@ from handoff.desk import (
     overdue,
     pages,
     parcels,
+    proposals,
     sign_in,
     stream,
     telegram,
@@ -44,6 +45,7 @@ def router(desk: Desk) -> APIRouter:
     tickets.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)
     incidents.add_routes(shown, desk, templates)
+    proposals.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()

@@ -53,7 +53,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_clocks, build_routing, file_store
+from tests.rooms import build_clocks, build_incidents, build_routing, file_store
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -262,9 +262,11 @@ def build(database: Database) -> World:
     lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
     rules = intake.from_file(ROOT / "policies" / "intake.yml")
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
+    incidents = build_incidents(live)
+    lifecycle.events.after_event(incidents.after_event)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(
-        database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        database, handoffs, tickets, incidents, PROBLEMS, texts, live, file_store(),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip
