@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from bot.settings import ROOT
 from conversations import repository as record
 from handoff.models import Case
 from parcels import incidents as road
+from parcels import notices
 from parcels.incidents import Report
 from parcels.models import Status
+from parcels.notice_models import Notice
 from parcels.road_models import Incident, IncidentKind, Scope
 from store import clock
 from store.engine import Database
@@ -24,9 +31,9 @@ from tickets import intake
 from tickets import repository as tickets
 from tickets.events import SYSTEM, Actor
 from tickets.incidents import policy, repository
-from tickets.incidents.models import ProposalState
+from tickets.incidents.models import IncidentTicket, ProposalState
 from tickets.lifecycle import Change
-from tickets.models import ActorKind, Ticket, WaitingFor, What
+from tickets.models import ActorKind, Ticket, TicketEvent, WaitingFor, What
 from tickets.promises import repository as promises
 from tickets.promises.models import Promise, PromiseKind, PromiseState
 from tickets.service import Complaint
@@ -289,6 +296,85 @@ def test_what_a_supervisor_enters_himself_gathers_the_tickets_there(house: House
     assert kept(house, here, PromiseKind.SOLUTION).by == now + 3 * HOUR
     for ticket_id in (elsewhere, other):
         assert kept(house, ticket_id, PromiseKind.SOLUTION).by == now + 24 * HOUR
+
+
+def test_who_has_a_ticket_is_not_told_of_his_parcel_too(house: House) -> None:
+    """One notice to each customer, although he follows the parcel that is held up."""
+    for _ in range(5):
+        house.complain(by="ann")
+    with house.database.write() as session:
+        first = session.get_one(Ticket, 1)
+        neighbour = rooms.said(session, "你好", by="neighbour").customer_id
+        assert first.waybill_no is not None
+        for customer in (first.customer_id, neighbour):
+            notices.follow(session, customer, first.waybill_no)
+    house.settle()
+    house.confirm()
+    house.settle()
+    assert len(house.told()) == 1
+    with house.database.read() as session:
+        waiting = {n.customer_id: n.due_at is not None for n in session.scalars(select(Notice))}
+    assert waiting == {first.customer_id: False, neighbour: True}
+
+
+def sweeper(address: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.tickets.incidents_worker", address],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_each_customer_hears_once(database: Database, address: str) -> None:
+    """Real processes and the real clock: two on SQLite, four on PostgreSQL."""
+    house = House(database)
+    count, at_once = 60, 2 if database.is_sqlite else 4
+    house.many(count)
+    dice = random.Random(11)
+    workers: list[subprocess.Popen[str]] = []
+
+    def run(kill: bool) -> None:
+        workers[:] = [sweeper(address) for _ in range(at_once)]
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        if kill:
+            time.sleep(dice.uniform(0.05, 0.25))
+            for worker in workers:
+                worker.kill()
+        for worker in workers:
+            worker.wait(60)
+        with database.write() as session:  # what the dead held is not waited for
+            session.execute(update(IncidentTicket).values(leased_until=None))
+
+    try:
+        run(kill=False)
+        (rise,) = house.proposals()
+        assert len(house.members(rise.id)) == count
+        house.confirm(rise.id)
+        for _ in range(3):
+            run(kill=True)
+        run(kill=False)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    told = [words for words in house.told() if "查到原因了" in words]
+    assert len(told) == len(set(told)) == count
+    with database.read() as session:
+        events = session.scalars(
+            select(TicketEvent.ticket_id).where(TicketEvent.what == What.INCIDENT)
+        ).all()
+        joined = session.scalars(
+            select(Promise).where(
+                Promise.kind == PromiseKind.SOLUTION, Promise.state == PromiseState.OPEN
+            )
+        ).all()
+    assert sorted(events) == list(range(1, count + 1))
+    assert len({promise.by for promise in joined}) == 1
+    assert len(joined) == count
 
 
 def test_english_is_told_in_english(house: House) -> None:

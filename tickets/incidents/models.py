@@ -68,7 +68,12 @@ class TicketPlace(Base):
             postgresql_where=text("proposal_id IS NULL"),
         ),
         Index("ix_ticket_places_place", "concerns", "scope", "place", "to_place", "at"),
-        Index("ix_ticket_places_proposal_id", "proposal_id"),
+        Index(
+            "ix_ticket_places_proposal_id",
+            "proposal_id",
+            sqlite_where=text("proposal_id IS NOT NULL"),
+            postgresql_where=text("proposal_id IS NOT NULL"),
+        ),
     )
 
     ticket_id: Mapped[int] = mapped_column(ForeignKey("tickets.id"), primary_key=True)

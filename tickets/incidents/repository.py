@@ -58,12 +58,14 @@ def _at(spot: Spot | Proposal) -> tuple[ColumnElement[bool], ...]:
 
 def rising(session: Session, since: datetime, least: int) -> list[Spot]:
     """Spots with at least so many loose tickets: the most first, of as many the narrowest."""
-    columns = [getattr(TicketPlace, name) for name in _KEY]
+    spots = select(*(getattr(TicketPlace, name) for name in _KEY)).where(*_is_loose(since))
+    # By itself, or SQLite goes through all there ever were, because they lie in order of the group.
+    loose = spots.cte("loose").prefix_with("MATERIALIZED")
+    columns = [loose.c[name] for name in _KEY]
     count = func.count()
-    narrow = case((TicketPlace.scope == Scope.ROUTE, 0), else_=1)
+    narrow = case((loose.c.scope == Scope.ROUTE, 0), else_=1)
     rows = session.execute(
         select(*columns)
-        .where(*_is_loose(since))
         .group_by(*columns)
         .having(count >= least)
         .order_by(count.desc(), narrow, *columns)

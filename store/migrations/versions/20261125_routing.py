@@ -52,7 +52,10 @@ def upgrade() -> None:
     loose = sa.text('proposal_id IS NULL')
     op.create_index('ix_ticket_places_loose', 'ticket_places', ['at'], sqlite_where=loose, postgresql_where=loose)
     op.create_index('ix_ticket_places_place', 'ticket_places', ['concerns', 'scope', 'place', 'to_place', 'at'])
-    op.create_index('ix_ticket_places_proposal_id', 'ticket_places', ['proposal_id'])
+    proposed = sa.text('proposal_id IS NOT NULL')
+    op.create_index(
+        'ix_ticket_places_proposal_id', 'ticket_places', ['proposal_id'], sqlite_where=proposed, postgresql_where=proposed
+    )
     op.create_table('incident_tickets',
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('incident_id', sa.Integer(), nullable=False),
