@@ -163,7 +163,8 @@ class Topic(Due, Base):
 
 class TopicLine(Base):
     """What somebody wrote in a topic. ``message_id`` is what it became in the record, ``answer``
-    what is still to be said to him there."""
+    what is still to be said to him there. ``held`` are words that put off what the customer was
+    promised: ``staff_id`` was asked whether they shall go all the same."""
 
     __tablename__ = "topic_lines"
     __table_args__ = (UniqueConstraint("topic_id", "outside_id"),)
@@ -173,4 +174,6 @@ class TopicLine(Base):
     outside_id: Mapped[str] = mapped_column(String(40))
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
     answer: Mapped[str | None]
+    staff_id: Mapped[int | None]
+    held: Mapped[str | None]
     failure_told: Mapped[bool] = mapped_column(default=False)

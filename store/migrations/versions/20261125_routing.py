@@ -1,4 +1,4 @@
-"""Why tickets and cases are with their team; whose a case is to take; tickets have incidents."""
+"""Why tickets and cases are with their team; tickets have incidents; topics hold words back."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,8 @@ def upgrade() -> None:
     op.add_column('tickets', sa.Column('team_rule', sa.String(length=40), nullable=False, server_default=''))
     op.add_column('cases', sa.Column('team_rule', sa.String(length=40), nullable=False, server_default=''))
     op.add_column('cases', sa.Column('owner_id', sa.Integer(), nullable=True))
+    op.add_column('topic_lines', sa.Column('staff_id', sa.Integer(), nullable=True))
+    op.add_column('topic_lines', sa.Column('held', sa.String(), nullable=True))
     op.add_column('incidents', sa.Column('concerns', sa.String(length=20), nullable=False, server_default='delay'))
     op.add_column('incidents', sa.Column('alarm_at', sa.DateTime(timezone=True), nullable=True))
     op.add_column('incidents', sa.Column('alarm_seen_by', sa.Integer(), nullable=True))
