@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from actions import runtime
-from bot import actions_route, edge, evidence
+from bot import actions_route, described, edge, evidence
 from bot.assembly import POLICIES, Service, assemble, depot_key, derived, evidence_links
 from bot.depot import callback
 from bot.depot.answers import Answers
@@ -86,12 +86,14 @@ def create(settings: Settings) -> FastAPI:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
-    app.include_router(
+    for_systems = (
+        parcels.router(service.database, service.live, service.skills.goods),
         ticket_routes.router(
             service.database, service.live, service.skills.tickets, service.skills.problems
-        )
+        ),
     )
+    for routes in (*for_systems, described.router(*for_systems)):
+        app.include_router(routes)
     app.include_router(
         evidence.router(
             service.database,
@@ -114,7 +116,7 @@ def _routes(app: FastAPI, service: Service) -> None:
     )
     for channel in service.channels:
         app.include_router(channel.router())
-    answers = Answers(service.texts, service.live)
+    answers = Answers(service.texts, service.live, service.skills.tickets.clocks)
     app.include_router(callback.router(service.database, answers, depot_key(service.settings)))
     if service.simulator:
         app.include_router(service.simulator.router())

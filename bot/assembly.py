@@ -192,7 +192,7 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
-        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts),
+        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts, clocks),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,

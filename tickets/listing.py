@@ -10,8 +10,11 @@ from sqlalchemy import ColumnElement, TextClause, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store import clock
+from tickets import repository
+from tickets.incidents import repository as rises
 from tickets.incidents.models import IncidentTicket
 from tickets.models import FINISHED, IS_OPEN, Ticket, TicketState, Urgency
+from tickets.schemas import EventOut, TicketOut, WholeOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +70,23 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool] | TextClause]:
     if wanted.overdue:
         conditions.append(Ticket.next_due_at <= clock.now())
     return conditions
+
+
+def shown(session: Session, found: Sequence[Ticket]) -> list[TicketOut]:
+    """As other systems and the command line read them."""
+    incidents = rises.incidents_of(session, [ticket.id for ticket in found])
+    return [
+        TicketOut.model_validate(ticket).model_copy(
+            update={"incident_id": incidents[ticket.id].id if ticket.id in incidents else None}
+        )
+        for ticket in found
+    ]
+
+
+def whole(session: Session, ticket: Ticket) -> WholeOut:
+    """One of them with all that happened to it."""
+    events = repository.events(session, ticket.id)
+    return WholeOut(
+        **shown(session, [ticket])[0].model_dump(),
+        events=[EventOut.model_validate(event) for event in events],
+    )

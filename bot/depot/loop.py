@@ -55,7 +55,7 @@ class DepotLoop:
         self._handoffs = handoffs
         self._tickets = tickets
         self._texts = texts
-        self._answers = Answers(texts, live)
+        self._answers = Answers(texts, live, tickets.clocks)
         self._loop = Loop(live, "depot", self._work)
 
     def start(self) -> None:

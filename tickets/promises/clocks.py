@@ -109,12 +109,13 @@ class Clocks:
 
     def say(
         self, session: Session, about: About, words: str, by: datetime, *,
-        message_id: int | None, staff_id: int | None,
+        message_id: int | None, staff_id: int | None, waybill_no: str | None = None,
     ) -> Promise:  # fmt: skip
-        """Somebody promised something in words, by a time."""
+        """Somebody promised something in words, by a time; of a delivery, of which parcel."""
         policy_id, terms = self._terms(session, about.ticket_id)
         promise = self._add(session, _K.WORD, about, policy_id, terms, by)
         promise.words, promise.message_id, promise.staff_id = words, message_id, staff_id
+        promise.waybill_no = waybill_no
         self._settled(session, [promise])
         return promise
 
