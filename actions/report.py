@@ -234,8 +234,8 @@ def report_kind(turn: Turn) -> str:
         return before
     for ticket in reversed(tickets.of_conversation(turn.session, turn.conversation.id)):
         return ticket.kind
-    likely = [g.intent for g in turn.guesses if g.intent in problems and g.confidence >= 0.05]
-    return likely[0] if likely else "complain"
+    below = next((g.intent for g in turn.guesses if g.intent != THREAT), None)
+    return below if below in problems else "complain"
 
 
 def forget() -> tuple[EventType, ...]:
