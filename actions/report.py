@@ -22,7 +22,7 @@ from parcels.service import whereabouts
 from tickets import evidence
 from tickets import repository as tickets
 from tickets.intake import Fact
-from tickets.models import Urgency
+from tickets.models import Ticket, Urgency
 from tickets.promises.models import PromiseKind
 from tickets.service import Complaint, Opened
 from tickets.urgency import Circumstances, Verdict
@@ -57,8 +57,9 @@ class ValidateReportForm(Skill):
     def handle(self, turn: Turn) -> Reply:
         if turn.requested and turn.intent in INTERRUPTIONS and not turn.given_now("waybill_no"):
             return Reply()
-        kind = report_kind(turn)
-        number, question = self._waybill(turn)
+        vents = _vents_about(turn)
+        kind = vents.kind if vents else report_kind(turn)
+        number, question = (vents.waybill_no, None) if vents else self._waybill(turn)
         if question is not None:
             return Reply(
                 question.words,
@@ -76,7 +77,7 @@ class ValidateReportForm(Skill):
             detail=turn.text if turn.requested == "detail" else turn.slot("detail"),
             **({} if turn.intent in LEAVES_FORM else turn.plain_answer),
         )
-        missing = self._missing(turn, kind, number)
+        missing = None if vents else self._missing(turn, kind, number)
         if missing is None:
             return Reply(events=(*facts, *remember(requested_slot=None)))
         return Reply(
@@ -192,7 +193,7 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     )
     evidence.gather(turn.session, turn.services.tickets.lifecycle, turn.conversation.id)
     words = [_sorry(turn, opened, threat)]
-    if shipment is not None and kind in TELLS_WHERE:
+    if shipment is not None and kind in TELLS_WHERE and turn.intent != "complain":
         words.append(describe(turn, whereabouts(turn.session, shipment)))
         if whereabouts(turn.session, shipment).reason:
             turn.services.tickets.clocks.keep(
@@ -238,6 +239,17 @@ def report_kind(turn: Turn) -> str:
     return below if below in problems else "complain"
 
 
+def _vents_about(turn: Turn) -> Ticket | None:
+    """The open ticket that a complaint without a subject is about: nothing is asked twice."""
+    if turn.intent != "complain" or turn.requested:
+        return None
+    ticket = tickets.open_of_conversation(turn.session, turn.conversation.id)
+    given = turn.given_now("waybill_no")
+    if ticket is None or (given and lookup.canonical(given) != ticket.waybill_no):
+        return None
+    return ticket
+
+
 def forget() -> tuple[EventType, ...]:
     """The form's own memory is wiped; the waybill stays for whatever comes next."""
     return remember(
@@ -264,7 +276,10 @@ def _sorry(turn: Turn, opened: Opened, threat: bool) -> str:
     """Feelings first, unless the form's first question has said it already."""
     if "\n" in (turn.slot("report_text") or ""):
         return ""
-    return turn.say(f"report.feel.{'threat' if threat else opened.ticket.kind}")
+    vents = opened.joined and turn.intent == "complain"
+    return turn.say(
+        f"report.feel.{'threat' if threat else 'complain' if vents else opened.ticket.kind}"
+    )
 
 
 def _receipt(turn: Turn, opened: Opened) -> str:
