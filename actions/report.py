@@ -9,6 +9,8 @@ from __future__ import annotations
 from rasa_sdk.events import EventType
 
 from actions.base import Skill
+from actions.change_steps import volunteered
+from actions.draft import Draft
 from actions.handing import hand_over, offers_person, too_angry
 from actions.matters import CHANGES, change_beside
 from actions.parcel import propose
@@ -30,7 +32,7 @@ from tickets.urgency import Circumstances, Verdict
 THREAT = "escalate_threat"
 TELLS_WHERE = frozenset({"report_delay", "report_perishable", "report_loss"})
 LEAVES_FORM = frozenset({"ask_human", THREAT}) | CHANGES
-"""Nothing more is asked: the ticket opens with what is known, and a person takes over."""
+"""Nothing more is asked: the ticket opens with what is known, and what was said comes next."""
 ENDS_CHAT = frozenset({"thank", "goodbye"})
 """Said in the form: the customer has told what he wanted to tell."""
 NO_ANSWER = frozenset({"deny", "nlu_fallback", "out_of_scope"})
@@ -69,7 +71,7 @@ class ValidateReportForm(Skill):
         facts = remember(
             report_kind=kind,
             report_text=_story(turn),
-            also=change_beside(turn) or turn.slot("also"),
+            also=_asked_beside(turn) or turn.slot("also"),
             waybill_no=number,
             proposals=None,
             tries=self._tries(turn),
@@ -215,12 +217,16 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
         if number is None and turn.slot("waybill_no") is None:
             words.append(turn.say("report.number_later"))
         return Reply(tuple(words), (), remember(pending=None))
-    also = turn.slot("also") or change_beside(turn)
+    also = turn.slot("also") or _asked_beside(turn)
     if also is None:
         return Reply(tuple(words), offers_person(turn), remember(pending=None))
     words.append(turn.say("report.also", matter=turn.say(f"words.matter.{also}")))
     yes = turn.say("report.also_yes")
-    return Reply(tuple(words), (Button(yes, yes),), remember(pending=also))
+    offered = Draft(also, turn.slot("report_text") or turn.text, waybill_no=number)
+    offered = volunteered(turn, offered)
+    return Reply(
+        tuple(words), (Button(yes, yes),), remember(pending=also, change=offered.to_slot())
+    )
 
 
 def report_kind(turn: Turn) -> str:
@@ -243,11 +249,16 @@ def _vents_about(turn: Turn) -> Ticket | None:
     """The open ticket that a complaint without a subject is about: nothing is asked twice."""
     if turn.intent != "complain" or turn.requested:
         return None
-    ticket = tickets.open_of_conversation(turn.session, turn.conversation.id)
+    ticket = tickets.open_about(turn.session, turn.conversation.id)
     given = turn.given_now("waybill_no")
     if ticket is None or (given and lookup.canonical(given) != ticket.waybill_no):
         return None
     return ticket
+
+
+def _asked_beside(turn: Turn) -> str | None:
+    """The change asked for in the same message, or instead of the fact the form wanted."""
+    return turn.intent if turn.intent in CHANGES else change_beside(turn)
 
 
 def forget() -> tuple[EventType, ...]:
@@ -263,8 +274,6 @@ def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, b
         return "threat", "threat_of_regulator_media_lawyer", True
     if turn.intent == "ask_human" or _asks_person(turn):
         return "ask_human", "customer_asked", True
-    if turn.intent in CHANGES:
-        return "change_request", turn.intent, True
     if opened.ticket.urgency == Urgency.RED:
         return "red_urgency", opened.ticket.urgency_rule, True
     if too_angry(turn):
