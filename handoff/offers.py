@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from conversations.models import Conversation
 from handoff import repository
-from handoff.models import Staff
+from handoff.models import Case, Staff
 from handoff.packet import Request
 from store import clock
 from tickets import matter
@@ -66,6 +66,24 @@ class Offers:
         if self._routing.is_above(routed.team, ticket.team):
             return Offer(routed.team, routed.rule, owner.id)
         return Offer(ticket.team, FIRST_OWNER, owner.id)
+
+    def again(self, session: Session, conversation: Conversation, case: Case) -> Offer:
+        """Where a case goes that waits once more."""
+        urgent = case.packet["urgency"]["rule"]
+        intents = case.packet["intents"]
+        request = Request(
+            reason=case.reason,
+            rule=case.rule,
+            intent=intents[0]["name"] if intents else case.reason,
+            verdict=Verdict(Urgency(case.urgency), urgent),
+            ticket_id=case.ticket_id,
+        )
+        return self.make(session, conversation, request)
+
+    def has_left(self, session: Session, case: Case) -> bool:
+        """Whether who has a case is not at work now."""
+        one = session.get(Staff, case.staff_id) if case.staff_id else None
+        return one is not None and not self._routing.works(one.login, one.team, clock.now())
 
     def candidates_of(self, session: Session, ticket: Ticket) -> Sequence[Candidate]:
         """Everybody at the desk, those first who can take this ticket, by team and name."""

@@ -160,6 +160,20 @@ class Handoffs:
             colour = Urgency(case.urgency)
             about = About(conversation.id, colour, "", case.ticket_id)
             self._clocks.heard(session, about, message_id)
+            if case.state == CaseState.TAKEN and self.offers.has_left(session, case):
+                self._put_back(session, conversation, case)
+
+    def _put_back(self, session: Session, conversation: Conversation, case: Case) -> None:
+        """Who had it has gone home: it waits for a colleague, with all that was said. The ticket
+        stays his."""
+        self._event(session, conversation, "off_shift", case.staff_id)
+        at, colour = clock.now(), Urgency(case.urgency)
+        case.state, case.staff_id, case.taken_at, case.queued_at = CaseState.WAITING, None, None, at
+        case.contact_by = self._clocks.by(PromiseKind.REPLY, "", colour) or at
+        offer = self.offers.again(session, conversation, case)
+        case.team, case.team_rule, case.owner_id = offer.team, offer.rule, offer.owner_id
+        conversation.holder, conversation.staff_id = Holder.WAITING, None
+        self._wake(session, conversation)
 
     def team_of(self, session: Session, conversation: Conversation) -> str | None:
         """The team that the open case of a conversation is with."""

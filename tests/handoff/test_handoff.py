@@ -328,6 +328,29 @@ def test_who_has_a_ticket_is_offered_what_comes_later_while_he_is_at_work(
     assert case.owner_id == (lin.id if keeps else None)
 
 
+def test_who_went_home_does_not_keep_a_customer_waiting(
+    house: Rooms, session: Session, lin: SignedIn, zhou: SignedIn
+) -> None:
+    conversation = rooms.said(session, "还没到")
+    ticket = house.tickets.open(session, delay(conversation)).ticket
+    asked = rooms.request(Urgency.YELLOW, ticket_id=ticket.id, intent="report_delay")
+    case = house.handoffs.request(session, conversation, asked).case
+    house.handoffs.take(session, case.id, lin)
+    house.handoffs.reply(session, case.id, lin, "我来查", "a")
+    house.handoffs.heard(session, conversation, 1)
+    assert (case.state, conversation.holder) == (CaseState.TAKEN, Holder.AGENT)
+    differing(house, lin=Skills.model_construct(shift="night"))
+    house.handoffs.heard(session, conversation, 1)
+    assert (case.state, case.staff_id, case.owner_id) == (CaseState.WAITING, None, None)
+    assert conversation.holder == Holder.WAITING
+    assert case.contact_by == clock.now() + timedelta(minutes=30)
+    assert ticket.staff_id == lin.id
+    with pytest.raises(Conflict):
+        house.handoffs.reply(session, case.id, lin, "我明天查", "b")
+    house.handoffs.take(session, case.id, zhou)
+    assert conversation.staff_id == zhou.id
+
+
 def test_a_colleague_may_take_what_is_kept_for_another(
     house: Rooms, session: Session, lin: SignedIn, zhou: SignedIn
 ) -> None:
