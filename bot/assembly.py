@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from actions import runtime
 from bot import contract, evidence, webhooks
+from bot.after import AfterLoop
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -35,6 +36,7 @@ from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
+from handoff.after import Episodes
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
@@ -52,6 +54,9 @@ from store.engine import Database
 from store.errors import SettingsError
 from store.live import Live
 from tickets import intake
+from tickets.after import policy as after_policy
+from tickets.after.asking import Asking
+from tickets.after.service import After
 from tickets.anger import Anger
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
@@ -86,6 +91,7 @@ class Service:
     webhooks: WebhookLoop
     simulator: Simulator | None
     promises: PromiseLoop
+    after: AfterLoop
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
@@ -111,15 +117,26 @@ def assemble(settings: Settings) -> Service:
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
-    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
-    lifecycle = Lifecycle(events)
     rules = intake.from_file(POLICIES / "intake.yml")
+    telling = notice_rules.from_file(POLICIES / "notices.yml")
+    asked = after_policy.from_file(POLICIES / "after.yml", rules.classes)
+    asking = Asking(texts, asked, telling.quiet, settings.zone)
+    episodes = Episodes(asking)
+    events = Events(
+        Notices(texts, routing, live, asking).tell,
+        Webhooks(wanted, live).queue,
+        asking.after_event,
+        episodes.after_event,
+    )
+    lifecycle = Lifecycle(events)
     clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
+    handoffs.after_end(episodes.after_end)
+    after = After(asking, tickets, texts, live)
     rasa = Rasa(settings.rasa_url)
-    router = Router(database, live, rasa, handoffs, tickets, texts)
+    router = Router(database, live, rasa, handoffs, tickets, after, texts)
     inbox = InboxLoop(database, live, router.route)
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
     changes = change_rules.from_file(POLICIES / "changes.yml")
@@ -168,7 +185,6 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    telling = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -188,6 +204,7 @@ def assemble(settings: Settings) -> Service:
         webhooks=WebhookLoop(database, live, receivers),
         simulator=simulator,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        after=AfterLoop(database, live, after),
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
         else None,

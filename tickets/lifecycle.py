@@ -87,7 +87,14 @@ NEEDS_WHY = frozenset(
 MAY: Mapping[ActorKind, frozenset[Change]] = MappingProxyType(
     {
         ActorKind.CUSTOMER: frozenset(
-            {Change.AGREE, Change.DECLINE, Change.CANCEL, Change.REOPEN, Change.RESUME}
+            {
+                Change.AGREE,
+                Change.DECLINE,
+                Change.FOLLOW_UP,
+                Change.CANCEL,
+                Change.REOPEN,
+                Change.RESUME,
+            }
         ),
         ActorKind.STAFF: frozenset(Change),
         ActorKind.SYSTEM: frozenset(Change),

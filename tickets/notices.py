@@ -8,36 +8,33 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Author
 from conversations.schemas import Outbound
 from conversations.texts import Texts
 from store.live import Live
+from tickets.after.asking import Asking
 from tickets.models import ActorKind, Ticket, TicketEvent, What
+from tickets.reach import reach
 from tickets.routing import Routing
-
-NO_CHANNEL = "api"
-"""The channel of customers known only to a program: its webhooks tell them."""
 
 
 class Notices:
     """``tell`` hangs on ``Events.after_event``."""
 
-    def __init__(self, texts: Texts, routing: Routing, live: Live) -> None:
+    def __init__(self, texts: Texts, routing: Routing, live: Live, asking: Asking) -> None:
         self._texts = texts
         self._routing = routing
         self._live = live
+        self._asking = asking
 
     def tell(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
         """Queue the words for an event, in the transaction that wrote it; once, by its id."""
         key = f"ticket.news.{_news(event)}"
         if event.details.get("told") or not self._texts.has(key):
             return
-        conversation = record.latest_conversation(session, ticket.customer_id)
-        if conversation is None or (
-            record.customer_of(session, conversation).channel == NO_CHANNEL
-        ):
+        conversation = reach(session, ticket.customer_id)
+        if conversation is None:
             return
         language = conversation.language
         team = self._routing.policy.teams.get(ticket.team)
@@ -52,9 +49,11 @@ class Notices:
             until=ticket.waiting_until or event.at,
             into=event.details.get("into", ""),
         )
-        conversations.post(
-            session, conversation, Outbound(f"ticket:{event.id}", words), Author.SYSTEM
-        )
+        buttons = self._asking.buttons(session, ticket, event, language)
+        outbound = Outbound(f"ticket:{event.id}", words, buttons)
+        message = conversations.post(session, conversation, outbound, Author.SYSTEM)
+        if message is not None:
+            self._asking.noted(session, ticket, event, message)
         self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
 
 

@@ -25,6 +25,7 @@ from tickets.routing import Routing
 from tickets.urgency import Circumstances, UrgencyRules, Verdict
 
 _NUMBER = re.compile(r"^CS(\d{6})-?(\d{4,})$")
+_NAMED = re.compile(r"(?<![A-Za-z0-9])CS\d{6}-?\d{4,}(?!\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +273,15 @@ def canonical_number(typed: str) -> str | None:
     """A ticket number as we write it, from any case, with or without the dash; else None."""
     match = _NUMBER.match("".join(typed.upper().split()))
     return f"CS{match[1]}-{match[2]}" if match else None
+
+
+def without_number(text: str) -> tuple[str, str | None]:
+    """A message without the ticket number it names, and that number as we write it."""
+    found = _NAMED.search(text)
+    if found is None:
+        return text.strip(), None
+    rest = f"{text[: found.start()]} {text[found.end() :]}"
+    return " ".join(rest.split()), canonical_number(found[0])
 
 
 def _circumstances(complaint: Complaint, contacts: int) -> Circumstances:
