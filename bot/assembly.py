@@ -28,6 +28,7 @@ from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.notices.loop import NoticeLoop
+from bot.progress import view as progress
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
@@ -91,7 +92,8 @@ class Service:
     webhooks: WebhookLoop
     simulator: Simulator | None
     promises: PromiseLoop
-    after: AfterLoop
+    asks: AfterLoop
+    after: After
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
@@ -108,6 +110,11 @@ def evidence_links(settings: Settings) -> Links:
     return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
 
 
+def progress_links(settings: Settings, lifetime: timedelta) -> Links:
+    """Where customers see how far their tickets are."""
+    return Links(settings.public_url, derived(settings, "progress"), lifetime)
+
+
 def assemble(settings: Settings) -> Service:
     """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
     database = Database(settings.database)
@@ -122,8 +129,11 @@ def assemble(settings: Settings) -> Service:
     asked = after_policy.from_file(POLICIES / "after.yml", rules.classes)
     asking = Asking(texts, asked, telling.quiet, settings.zone)
     episodes = Episodes(asking)
+    page = progress_links(settings, asked.progress.link_lasts)
     events = Events(
-        Notices(texts, routing, live, asking).tell,
+        Notices(
+            texts, routing, live, asking, lambda number: page.to(progress.path_of(number))
+        ).tell,
         Webhooks(wanted, live).queue,
         asking.after_event,
         episodes.after_event,
@@ -204,7 +214,8 @@ def assemble(settings: Settings) -> Service:
         webhooks=WebhookLoop(database, live, receivers),
         simulator=simulator,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
-        after=AfterLoop(database, live, after),
+        asks=AfterLoop(database, live, after),
+        after=after,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
         else None,

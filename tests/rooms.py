@@ -61,6 +61,11 @@ def build_clocks(folder: Path = POLICIES) -> Clocks:
     return Clocks(Policies(folder, SHANGHAI, classes))
 
 
+def progress_page(number: str) -> str:
+    """Where the progress of a ticket is seen."""
+    return f"https://desk.test/tickets/progress/{number}"
+
+
 def build_asking(texts: Texts) -> Asking:
     """By the company's own policies."""
     classes = intake.from_file(POLICIES / "intake.yml").classes
@@ -77,7 +82,7 @@ def build(database: Database) -> Rooms:
     live = Live(database)
     asking = build_asking(texts)
     episodes = Episodes(asking)
-    telling = Notices(texts, routing, live, asking).tell
+    telling = Notices(texts, routing, live, asking, progress_page).tell
     lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
     handoffs = Handoffs(texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live)

@@ -6,6 +6,8 @@ a text there is the house's own and never leaves it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy.orm import Session
 
 from conversations import service as conversations
@@ -22,15 +24,25 @@ from tickets.routing import Routing
 class Notices:
     """``tell`` hangs on ``Events.after_event``."""
 
-    def __init__(self, texts: Texts, routing: Routing, live: Live, asking: Asking) -> None:
+    def __init__(
+        self,
+        texts: Texts,
+        routing: Routing,
+        live: Live,
+        asking: Asking,
+        link: Callable[[str], str],
+    ) -> None:
+        """``link`` is the address of a ticket's progress page, by its number."""
         self._texts = texts
         self._routing = routing
         self._live = live
         self._asking = asking
+        self._link = link
 
     def tell(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
         """Queue the words for an event, in the transaction that wrote it; once, by its id."""
-        key = f"ticket.news.{_news(event)}"
+        news = news_of(event)
+        key = f"ticket.news.{news}"
         if event.details.get("told") or not self._texts.has(key):
             return
         conversation = reach(session, ticket.customer_id)
@@ -49,6 +61,10 @@ class Notices:
             until=ticket.waiting_until or event.at,
             into=event.details.get("into", ""),
         )
+        if news in self._asking.policy.progress.link_in:
+            words += "\n" + self._texts.say(
+                language, "progress.link", link=self._link(ticket.number)
+            )
         buttons = self._asking.buttons(session, ticket, event, language)
         outbound = Outbound(f"ticket:{event.id}", words, buttons)
         message = conversations.post(session, conversation, outbound, Author.SYSTEM)
@@ -57,8 +73,8 @@ class Notices:
         self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
 
 
-def _news(event: TicketEvent) -> str:
-    """The text an event is told by; some are told in one of several ways, or not at all."""
+def news_of(event: TicketEvent) -> str:
+    """What an event is to the customer: some are told in one of several ways, or not at all."""
     match event.what:
         case What.OPENED:  # his own report is answered where he made it
             return "mine" if event.actor == ActorKind.CUSTOMER else event.what

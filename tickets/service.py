@@ -135,15 +135,24 @@ class Tickets:
         return new
 
     def told(
-        self, session: Session, ticket: Ticket, text: str, *, waybill_no: str | None = None
+        self,
+        session: Session,
+        ticket: Ticket,
+        text: str,
+        *,
+        waybill_no: str | None = None,
+        key: str | None = None,
     ) -> Ticket:
-        """A further fact from the customer, kept as an event; a first number is the ticket's.
+        """A further fact from the customer, kept as an event (once, by ``key``); a first number is
+        the ticket's.
 
         The ticket it belongs to from now on: by its number it may turn out to be another one's.
         """
         repository.hold(session, ticket)
+        if key is not None and repository.event_by_key(session, key) is not None:
+            return ticket
         self.lifecycle.heard(session, ticket, CUSTOMER)
-        self.lifecycle.events.log(session, ticket, What.TOLD, CUSTOMER, text)
+        self.lifecycle.events.log(session, ticket, What.TOLD, CUSTOMER, text, key=key)
         return self.learn_waybill(session, ticket, waybill_no) if waybill_no else ticket
 
     def learn_waybill(self, session: Session, ticket: Ticket, waybill_no: str) -> Ticket:

@@ -54,7 +54,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_asking, build_clocks, file_store
+from tests.rooms import build_asking, build_clocks, file_store, progress_page
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -262,7 +262,7 @@ def build(database: Database) -> World:
     }
     asking = build_asking(texts)
     episodes = Episodes(asking)
-    telling = Notices(texts, routing, live, asking).tell
+    telling = Notices(texts, routing, live, asking, progress_page).tell
     lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     rules = intake.from_file(ROOT / "policies" / "intake.yml")
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)

@@ -48,6 +48,17 @@ class Score(Policy):
     low: int = Field(ge=1, le=4)
 
 
+class Progress(Policy):
+    """The page of a ticket: how long its link is good, and at which news it is sent along."""
+
+    link_days: PositiveInt
+    link_in: frozenset[str]
+
+    @property
+    def link_lasts(self) -> timedelta:
+        return timedelta(days=self.link_days)
+
+
 class Words(Policy):
     agree: Lists
     solved: Lists
@@ -64,6 +75,7 @@ class AfterPolicy(Policy):
     answer_days: PositiveInt
     reopen_days: PositiveInt
     remark_minutes: PositiveInt
+    progress: Progress
     words: Words
 
     @property

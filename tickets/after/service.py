@@ -66,6 +66,11 @@ class After:
         self._texts = texts
         self._live = live
 
+    @property
+    def link_lasts(self) -> timedelta:
+        """How long the link to a ticket's page is good."""
+        return self._policy.progress.link_lasts
+
     def due(self, session: Session, ask_id: int) -> bool:
         """Ask what fell due, or take silence for an answer; False if there is nothing to do (any
         more)."""
@@ -106,6 +111,12 @@ class After:
                     )
                     return heard
         return None
+
+    def agree(self, session: Session, ticket: Ticket, words: str) -> None:
+        """The customer agrees to what is proposed. OutOfOrder if nothing is."""
+        self._tickets.lifecycle.change(session, ticket, Change.AGREE, CUSTOMER, words)
+        for ask in repository.of_ticket(session, ticket.id, AskKind.PROPOSAL)[-1:]:
+            self._answered(ask, yes=True)
 
     def unsolved(self, session: Session, ticket: Ticket, words: str, *, told: bool) -> bool:
         """The customer says that it is not solved: a proposal is declined, a closed ticket is
@@ -233,17 +244,17 @@ class After:
         self, session: Session, ask: Ask, ticket: Ticket, said: _Said,
         conversation: Conversation, key: str,
     ) -> Heard | None:  # fmt: skip
-        proposal = ask.kind == AskKind.PROPOSAL
-        change = Change.AGREE if proposal else Change.FOLLOW_UP
         if not self._latest(session, ask):
             return None
         try:
-            self._tickets.lifecycle.change(session, ticket, change, CUSTOMER, said.text)
+            if ask.kind == AskKind.PROPOSAL:  # of it he hears by itself
+                self.agree(session, ticket, said.text)
+                return Heard()
+            self._tickets.lifecycle.change(session, ticket, Change.FOLLOW_UP, CUSTOMER, said.text)
         except OutOfOrder:
             return None
         self._answered(ask, yes=True)
-        if not proposal:  # of the other he hears by itself
-            self._post(session, conversation, key, "solved", None, number=ticket.number)
+        self._post(session, conversation, key, "solved", None, number=ticket.number)
         return Heard()
 
     def _not_solved(
