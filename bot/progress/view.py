@@ -102,6 +102,7 @@ class View:
         say = partial(self._texts.say, language)
         state = TicketState(ticket.state)
         made = promises.of_ticket(session, ticket.id)
+        events = repository.events(session, ticket.id)
         news = say(f"{ROOM}.state.{state}")
         part = self._page.part(
             "_progress.html",
@@ -117,7 +118,8 @@ class View:
             who=self._who(session, ticket, language),
             by=_next(made),
             promised=list(self._promised(made, language)),
-            said=list(self._said(session, ticket, language)),
+            said=list(self._said(ticket, events, language)),
+            proposal=next((e.why for e in reversed(events) if e.what == What.PROPOSED), ""),
             finished=state in FINISHED,
             proposed=state == TicketState.PROPOSED,
             closed=state in {TicketState.CLOSED, TicketState.FOLLOWED_UP},
@@ -142,9 +144,11 @@ class View:
             what = promise.words or self._texts.say(language, f"{ROOM}.promise.{promise.kind}")
             yield Promised(what, promise.by, promise.state, anew.by if anew else None)
 
-    def _said(self, session: Session, ticket: Ticket, language: str) -> Iterator[Entry]:
+    def _said(
+        self, ticket: Ticket, events: Sequence[TicketEvent], language: str
+    ) -> Iterator[Entry]:
         """Newest first."""
-        for event in reversed(repository.events(session, ticket.id)):
+        for event in reversed(events):
             key = f"{ROOM}.event.{news_of(event)}"
             if not self._texts.has(key):
                 continue
