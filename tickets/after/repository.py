@@ -40,13 +40,26 @@ def of_ticket(session: Session, ticket_id: int, kind: AskKind | None = None) -> 
     return session.scalars(query.where(Ask.kind == kind) if kind else query).all()
 
 
-def scores(
-    session: Session, *, ticket_id: int | None = None, conversation_id: int | None = None
-) -> Sequence[Ask]:
-    """The scores that were asked for a ticket, or in a conversation, oldest first."""
-    of = Ask.ticket_id == ticket_id if ticket_id else Ask.conversation_id == conversation_id
+_SHOWN = (AskKind.FOLLOW_UP, AskKind.SCORE)
+
+
+def after_ticket(session: Session, ticket_id: int) -> Sequence[Ask]:
+    """The follow-ups and scores of a ticket, asked or planned, oldest first."""
     return session.scalars(
-        select(Ask).where(of, Ask.kind == AskKind.SCORE, Ask.asked_at.is_not(None)).order_by(Ask.id)
+        select(Ask).where(Ask.ticket_id == ticket_id, Ask.kind.in_(_SHOWN)).order_by(Ask.id)
+    ).all()
+
+
+def in_conversation(session: Session, conversation_id: int) -> Sequence[Ask]:
+    """The follow-ups and scores of what was talked of here, oldest first."""
+    return session.scalars(
+        select(Ask)
+        .where(
+            Ask.conversation_id == conversation_id,
+            Ask.kind.in_(_SHOWN),
+            Ask.asked_at.is_not(None),
+        )
+        .order_by(Ask.id)
     ).all()
 
 
@@ -74,12 +87,6 @@ def anger_in(session: Session, conversation_id: int) -> int:
         )
     )
     return sum(int(payload.get("anger", 0)) for payload in payloads)
-
-
-def low_scores(session: Session, limit: int, before: int | None = None) -> Sequence[Ask]:
-    """Scores that no supervisor has seen yet, newest first."""
-    query = select(Ask).where(Ask.attention).order_by(Ask.id.desc()).limit(limit)
-    return session.scalars(query.where(Ask.id < before) if before else query).all()
 
 
 def count_low(session: Session, most: int = 100) -> int:
