@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -270,6 +271,25 @@ def test_he_adds_agrees_and_says_it_is_not_solved(desk: Desk) -> None:
         assert session.query(Case).one().reason == "not_solved"
         texts = [m.text for m in session.query(Message) if m.author == Author.CUSTOMER]
     assert texts == ["花瓶碎了", "外箱有脚印", "钱没到账"]
+
+
+def test_several_answers_at_once_are_one(desk: Desk) -> None:
+    desk.do(Change.PROPOSE)
+    form = {"version": version(desk.browser().get(desk.link).text)}
+    answers: list[int] = []
+
+    def press(what: str) -> None:
+        answer = desk.browser().post(_say(desk.link), data=form | {"what": what})
+        answers.append(answer.status_code)
+
+    threads = [threading.Thread(target=press, args=(what,)) for what in ("agree", "unsolved") * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [303] * 6
+    whole = [what for what, _ in whats(desk)]
+    assert whole.count("agreed") + whole.count("declined") == 1
 
 
 def test_a_no_to_a_proposal_declines_it(desk: Desk) -> None:
