@@ -126,7 +126,9 @@ def assemble(settings: Settings) -> Service:
     wanted = {name: system.events for name, system in systems.items()}
     rules = intake.from_file(POLICIES / "intake.yml")
     telling = notice_rules.from_file(POLICIES / "notices.yml")
-    asked = after_policy.from_file(POLICIES / "after.yml", rules.classes)
+    asked = after_policy.from_file(
+        POLICIES / "after.yml", rules.classes, texts.room("zh", "ticket.news")
+    )
     asking = Asking(texts, asked, telling.quiet, settings.zone)
     episodes = Episodes(asking)
     page = progress_links(settings, asked.progress.link_lasts)

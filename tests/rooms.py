@@ -69,7 +69,8 @@ def progress_page(number: str) -> str:
 def build_asking(texts: Texts) -> Asking:
     """By the company's own policies."""
     classes = intake.from_file(POLICIES / "intake.yml").classes
-    asked = after_policy.from_file(POLICIES / "after.yml", classes)
+    news = texts.room("zh", "ticket.news")
+    asked = after_policy.from_file(POLICIES / "after.yml", classes, news)
     quiet = notice_rules.from_file(POLICIES / "notices.yml").quiet
     return Asking(texts, asked, quiet, SHANGHAI)
 

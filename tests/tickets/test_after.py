@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -20,10 +21,12 @@ from handoff import repository as cases
 from handoff.staff import SignedIn
 from store import clock, ids
 from store.engine import Database
+from store.errors import PolicyError
 from store.live import Live
 from tests import rooms
 from tests.rooms import Rooms
-from tickets import repository
+from tickets import intake, repository
+from tickets.after import policy as after_policy
 from tickets.after.models import Ask, AskKind
 from tickets.after.policy import Reading, score_in
 from tickets.events import Actor
@@ -300,6 +303,17 @@ def test_a_thank_you_after_closing_is_nobodys_answer(closed: Talk) -> None:
     assert closed.events == before
 
 
+def test_who_says_it_is_solved_at_once_is_asked_for_nothing_but_a_score(
+    closed: Talk, at: Move
+) -> None:
+    closed.says("解决了，谢谢")
+    assert closed.state == TicketState.FOLLOWED_UP
+    assert len(asked(closed)) == 1
+    at(clock.now() + DAY)
+    assert len(asked(closed)) == 1
+    assert "打个分" in asked(closed)[0]
+
+
 def asked(talk: Talk) -> list[str]:
     talk.loop.sweep()
     return [m.text for m in talk.told() if "打个分" in m.text or "回访" in m.text]
@@ -563,3 +577,29 @@ def test_plain_words(database: Database, at: Move) -> None:
     assert [score_in(t) for t in ("5", "十", "4/5", "好", "5 个包裹", "12345")] == [
         5, 10, 4, None, None, None,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("was", "now", "says"),
+    [
+        ("report_loss,", "report_lost,", "line 8, follow_up.classes: .*'report_lost' is no class"),
+        ("low: 2", "low: 5", "score.low: .*less than or equal to 4"),
+        ("hours: 4", "hours: soon", "line 6, follow_up.hours"),
+        ("urgency: [red", "urgency: [crimson", "'red', 'orange', 'yellow' or 'green'"),
+        ("opened, assigned,", "openned,", "'openned' is no news"),
+    ],
+)
+def test_a_mistake_in_the_policy_is_named(
+    database: Database, tmp_path: Path, was: str, now: str, says: str
+) -> None:
+    text = (rooms.POLICIES / "after.yml").read_text(encoding="utf-8")
+    assert was in text
+    (tmp_path / "after.yml").write_text(text.replace(was, now), encoding="utf-8")
+    texts = rooms.build(database).texts
+    with pytest.raises(PolicyError, match=says):
+        after_policy.from_file(
+            tmp_path / "after.yml",
+            intake.from_file(rooms.POLICIES / "intake.yml").classes,
+            texts.room("zh", "ticket.news"),
+        )

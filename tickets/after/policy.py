@@ -37,10 +37,7 @@ class FollowUp(Policy):
     @field_validator("classes")
     @classmethod
     def _known(cls, given: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-        known: Collection[str] = (info.context or {}).get("classes", ())
-        for name in sorted(given - set(known)):
-            raise ValueError(f"{name!r} is not a class: {', '.join(sorted(known))}")
-        return given
+        return _all_of(given, "classes", "no class", info)
 
 
 class Score(Policy):
@@ -53,6 +50,11 @@ class Progress(Policy):
 
     link_days: PositiveInt
     link_in: frozenset[str]
+
+    @field_validator("link_in")
+    @classmethod
+    def _known(cls, given: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        return _all_of(given, "news", "no news", info)
 
     @property
     def link_lasts(self) -> timedelta:
@@ -68,7 +70,8 @@ class Words(Policy):
 
 
 class AfterPolicy(Policy):
-    """The whole file. Validated with ``classes``: those of complaints."""
+    """The whole file. Validated with ``classes``, those of complaints, and ``news``, the steps that
+    a customer hears of."""
 
     follow_up: FollowUp
     score: Score
@@ -83,8 +86,15 @@ class AfterPolicy(Policy):
         return timedelta(minutes=self.remark_minutes)
 
 
-def from_file(path: Path, classes: Collection[str]) -> AfterPolicy:
-    return load(path, AfterPolicy, classes=classes)
+def from_file(path: Path, classes: Collection[str], news: Collection[str]) -> AfterPolicy:
+    return load(path, AfterPolicy, classes=classes, news=news)
+
+
+def _all_of(given: frozenset[str], names: str, what: str, info: ValidationInfo) -> frozenset[str]:
+    known: Collection[str] = (info.context or {}).get(names, ())
+    for name in sorted(given - set(known)):
+        raise ValueError(f"{name!r} is {what}: {', '.join(sorted(known))}")
+    return given
 
 
 class Reading:

@@ -233,12 +233,11 @@ class After:
         """What it says to a question of yes and no; None if neither."""
         reading, text = self._reading, said.text
         if said.choice is not None:
-            return said.choice == 0 and ask.kind != AskKind.CLOSED
+            return said.choice == 0 and ask.kind != AskKind.CLOSED  # whose one choice is a no
         if reading.unsolved(text) or (ask.kind != AskKind.CLOSED and reading.denies(text)):
             return False
-        agrees = {AskKind.PROPOSAL: reading.agrees, AskKind.FOLLOW_UP: reading.says_solved}
-        says = agrees.get(AskKind(ask.kind))
-        return True if says is not None and says(text) else None
+        says = reading.agrees if ask.kind == AskKind.PROPOSAL else reading.says_solved
+        return True if says(text) else None
 
     def _agreed(
         self, session: Session, ask: Ask, ticket: Ticket, said: _Said,
