@@ -28,6 +28,7 @@ from bot.channels.web.page import Page
 from bot.depot import callback
 from bot.depot.answers import Answers
 from bot.progress import routes as progress
+from bot.progress.acts import Progress
 from bot.settings import Settings
 from bot.ticks import Ticks
 from handoff.desk import routes as desk
@@ -95,10 +96,10 @@ def create(settings: Settings) -> FastAPI:
     return app
 
 
-def _progress(service: Service) -> progress.Progress:
+def _progress(service: Service) -> Progress:
     """What the page of a ticket works with."""
     settings, skills = service.settings, service.skills
-    return progress.Progress(
+    return Progress(
         database=service.database,
         live=service.live,
         texts=service.texts,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -22,55 +22,27 @@ from sse_starlette import ServerSentEvent
 from bot.channels.http.links import Links
 from bot.channels.web import page as pages
 from bot.channels.web import sse, visitors
-from bot.channels.web.limits import Buckets, Limits, Slots
-from bot.channels.web.page import Page
+from bot.channels.web.limits import Buckets, Slots
 from bot.channels.web.parts import NO_STORE
 from bot.channels.web.sse import Stream
 from bot.channels.web.stream import SWEEP_SECONDS
+from bot.progress.acts import Progress, do
 from bot.progress.view import PATH, ROOM, Parts, View, path_of
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Conversation, Holder
 from conversations.schemas import Inbound
-from conversations.texts import Texts
-from handoff.service import Handoffs
 from parcels import identity
 from parcels.identity import Answer
 from store import clock, ids
-from store.engine import Database
-from store.errors import Conflict, CourierError, Invalid, NotFound
-from store.live import Live
+from store.errors import Conflict, CourierError, NotFound
 from tickets import proof, repository
-from tickets.after.service import After
 from tickets.models import FINISHED, Ticket
-from tickets.service import Tickets, canonical_number
+from tickets.service import canonical_number
 
 CHANNEL = "web"
 REDRAWN = timedelta(minutes=1)
 LONGEST = 20
 Number = Annotated[str, Path(max_length=60)]
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The rooms that the page works with."""
-
-    database: Database
-    live: Live
-    texts: Texts
-    tickets: Tickets
-    handoffs: Handoffs
-    after: After
-    rules: identity.Rules
-    links: Links
-    upload: Callable[[str], str]
-    page: Page
-    limits: Limits
-    secure_cookies: bool
-
-    def words(self, language: str, name: str) -> str:
-        """What a button says."""
-        return self.texts.say(language, f"after.choice.{name}.title")
 
 
 def router(with_: Progress) -> APIRouter:
@@ -191,7 +163,7 @@ def router(with_: Progress) -> APIRouter:
                 ticket = ticket_for(session, request, number)
                 if ticket is None:
                     return door(request, number, 403)
-                _do(session, with_, ticket, what, words, version, key)
+                do(session, with_, ticket, what, words, version, key)
         except Conflict:
             pass
         except CourierError as error:
@@ -243,44 +215,6 @@ async def _events(
                 seen = parts.version
                 yield sse.event("page", asdict(parts), seen)
         await asyncio.sleep(SWEEP_SECONDS)
-
-
-def _do(
-    session: Session,
-    with_: Progress,
-    ticket: Ticket,
-    what: str,
-    words: str,
-    version: int,
-    key: str,
-) -> None:
-    """Conflict if the ticket is another by now than he saw, or what he wishes does not fit it."""
-    repository.hold(session, ticket)
-    said = conversations.words(words, needed=what == "tell")
-    talk = session.get_one(Conversation, ticket.conversation_id)
-    if what == "tell":
-        if ticket.state in FINISHED:
-            raise Conflict("finished")
-        once = f"page:{ticket.id}:{key}" if key else None
-        if once and repository.event_by_key(session, once) is not None:
-            return
-        with_.tickets.told(session, ticket, said, key=once)
-    elif ticket.version != version:
-        raise Conflict("changed since")
-    elif what == "agree":
-        with_.after.agree(session, ticket, said or with_.words(talk.language, "agree"))
-    elif what == "unsolved":
-        why = said or with_.words(talk.language, "unsolved")
-        if not with_.after.unsolved(session, ticket, why, told=False):
-            raise Conflict("too late")
-        with_.handoffs.again(session, talk, ticket)
-    else:
-        raise Invalid("nothing of the kind")
-    if said:  # for whoever reads the conversation
-        message = conversations.append(session, talk, Author.CUSTOMER, said)
-        if talk.holder != Holder.BOT:
-            with_.handoffs.heard(session, talk, message.id)
-    with_.live.after_commit(session, "queue", f"conversation:{talk.id}")
 
 
 def _linked(links: Links, request: Request, number: str) -> bool:

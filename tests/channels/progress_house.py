@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from bot.channels.http.links import Links
 from bot.channels.web.limits import Limits
 from bot.channels.web.page import Page
-from bot.progress.routes import Progress, router
+from bot.progress.acts import Progress
+from bot.progress.routes import router
 from bot.progress.view import path_of
 from bot.settings import ROOT
 from conversations.models import Customer

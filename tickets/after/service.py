@@ -25,13 +25,14 @@ from store.live import Live
 from tickets import repository as tickets
 from tickets.after import repository
 from tickets.after.asking import Asking
+from tickets.after.matching import Said, pressed, right_after
 from tickets.after.models import Ask, AskKind
 from tickets.after.policy import Reading, score_in
 from tickets.events import CUSTOMER, SYSTEM
 from tickets.lifecycle import Change
 from tickets.models import FINISHED, Ticket, TicketState
 from tickets.reach import reach
-from tickets.service import Tickets, without_number
+from tickets.service import Tickets
 
 SILENT = "silent"
 """Why a ticket counts as followed up to which nobody answered."""
@@ -43,16 +44,6 @@ class Heard:
     look at again."""
 
     unsolved: Ticket | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """A customer's words, held against one question. ``choice`` counts from 0; ``pressed``: in the
-    very words of a button."""
-
-    text: str
-    choice: int | None
-    pressed: bool = False
 
 
 class After:
@@ -101,7 +92,7 @@ class After:
         """What a customer's message answers is done, and acknowledged under ``key``. None if it
         answers nothing: then it is somebody else's to answer."""
         asked = self._asked(session, conversation.customer_id)
-        for read in (self._pressed, self._right_after):
+        for read in (pressed, right_after):
             for ask in asked:
                 said = read(session, ask, conversation, message)
                 heard = said and self._answer(session, ask, said, conversation, key)
@@ -179,37 +170,8 @@ class After:
         days = max(self._policy.answer_days, self._policy.reopen_days)
         return repository.asked(session, customer_id, clock.now() - timedelta(days=days))
 
-    def _pressed(
-        self, session: Session, ask: Ask, conversation: Conversation, message: Message
-    ) -> _Said | None:
-        """The very words of one of the question's buttons: these name the ticket themselves."""
-        says = [fold(button.say) for button in _buttons(session, ask)]
-        text = fold(message.text)
-        return _Said(message.text, says.index(text), pressed=True) if text in says else None
-
-    def _right_after(
-        self, session: Session, ask: Ask, conversation: Conversation, message: Message
-    ) -> _Said | None:
-        """Any words right after the question, or such as name its ticket."""
-        assert ask.told_id is not None, "asked, and yet not told"
-        if ask.told_id >= message.id:
-            return None
-        text, named = without_number(message.text)
-        ticket = session.get(Ticket, ask.ticket_id) if named and ask.ticket_id else None
-        talks = {ask.conversation_id, conversation.id}
-        if named and (ticket is None or ticket.number != named):
-            return None
-        if not named and repository.spoke_since(session, talks, ask.told_id, message.id):
-            return None
-        buttons = _buttons(session, ask)
-        folded, titles = fold(text), [fold(button.title) for button in buttons]
-        choice = titles.index(folded) if folded in titles else None
-        if choice is None and folded.isdecimal() and 1 <= int(folded[:3]) <= len(buttons):
-            choice = int(folded[:3]) - 1
-        return _Said(text, choice) if text else None
-
     def _answer(
-        self, session: Session, ask: Ask, said: _Said, conversation: Conversation, key: str
+        self, session: Session, ask: Ask, said: Said, conversation: Conversation, key: str
     ) -> Heard | None:
         ask = repository.hold(session, ask.id)
         if ask.answered_at is not None and not said.pressed:
@@ -229,7 +191,7 @@ class After:
             return Heard()
         return done
 
-    def _yes(self, ask: Ask, said: _Said) -> bool | None:
+    def _yes(self, ask: Ask, said: Said) -> bool | None:
         """What it says to a question of yes and no; None if neither."""
         reading, text = self._reading, said.text
         if said.choice is not None:
@@ -240,7 +202,7 @@ class After:
         return True if says(text) else None
 
     def _agreed(
-        self, session: Session, ask: Ask, ticket: Ticket, said: _Said,
+        self, session: Session, ask: Ask, ticket: Ticket, said: Said,
         conversation: Conversation, key: str,
     ) -> Heard | None:  # fmt: skip
         if not self._latest(session, ask):
@@ -257,7 +219,7 @@ class After:
         return Heard()
 
     def _not_solved(
-        self, session: Session, ask: Ask, ticket: Ticket, said: _Said,
+        self, session: Session, ask: Ask, ticket: Ticket, said: Said,
         conversation: Conversation, key: str,
     ) -> Heard | None:  # fmt: skip
         """With his reason, or asked for one."""
@@ -283,7 +245,7 @@ class After:
         return Heard(unsolved=ticket)
 
     def _score(
-        self, session: Session, ask: Ask, said: _Said, conversation: Conversation, key: str
+        self, session: Session, ask: Ask, said: Said, conversation: Conversation, key: str
     ) -> Heard | None:
         if ask.answered_at is not None:
             self._post(session, conversation, key, "scored_before", None)
@@ -324,7 +286,7 @@ class After:
         return (Button(say(language, "talk.ask_person"), say(language, "talk.ask_person_say")),)
 
     def _remark(
-        self, session: Session, ask: Ask, said: _Said, conversation: Conversation, key: str
+        self, session: Session, ask: Ask, said: Said, conversation: Conversation, key: str
     ) -> Heard | None:
         """What he says when asked why, or beside a score."""
         if ask.remark is not None or ask.answered_at is None or ask.yes or said.choice is not None:
@@ -360,7 +322,3 @@ class After:
         message = conversations.post(session, conversation, outbound, Author.SYSTEM)
         if ask is not None and message is not None:
             ask.told_id = message.id
-
-
-def _buttons(session: Session, ask: Ask) -> tuple[Button, ...]:
-    return conversations.buttons_of(session.get_one(Message, ask.message_id))
