@@ -38,6 +38,7 @@ from conversations.models import (
 from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
+from handoff.after import Episodes
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import STATIC, Desk, router
@@ -53,7 +54,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_clocks, file_store
+from tests.rooms import build_asking, build_clocks, file_store, progress_page
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -283,10 +284,14 @@ def build(database: Database) -> World:
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
-    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    asking = build_asking(texts)
+    episodes = Episodes(asking)
+    telling = Notices(texts, routing, live, asking, progress_page).tell
+    lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     rules = intake.from_file(ROOT / "policies" / "intake.yml")
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
+    handoffs.after_end(episodes.after_end)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
