@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from actions import runtime
 from bot import contract, evidence, webhooks
+from bot.after import AfterLoop
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -28,6 +29,7 @@ from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.incidents import IncidentLoop
 from bot.notices.loop import NoticeLoop
+from bot.progress import view as progress
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
@@ -36,6 +38,7 @@ from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
+from handoff.after import Episodes
 from handoff.incidents import IncidentNews
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
@@ -54,6 +57,9 @@ from store.engine import Database
 from store.errors import SettingsError
 from store.live import Live
 from tickets import intake
+from tickets.after import policy as after_policy
+from tickets.after.asking import Asking
+from tickets.after.service import After
 from tickets.anger import Anger
 from tickets.events import Events
 from tickets.incidents import policy as incident_policy
@@ -92,6 +98,8 @@ class Service:
     promises: PromiseLoop
     incidents: Incidents
     rises: IncidentLoop
+    asks: AfterLoop
+    after: After
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
@@ -108,6 +116,11 @@ def evidence_links(settings: Settings) -> Links:
     return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
 
 
+def progress_links(settings: Settings, lifetime: timedelta) -> Links:
+    """Where customers see how far their tickets are."""
+    return Links(settings.public_url, derived(settings, "progress"), lifetime)
+
+
 def assemble(settings: Settings) -> Service:
     """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
     database = Database(settings.database)
@@ -118,9 +131,23 @@ def assemble(settings: Settings) -> Service:
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone, agreed.intents)
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
-    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
-    lifecycle = Lifecycle(events)
     rules = intake.from_file(POLICIES / "intake.yml")
+    telling = notice_rules.from_file(POLICIES / "notices.yml")
+    asked = after_policy.from_file(
+        POLICIES / "after.yml", rules.classes, texts.room("zh", "ticket.news")
+    )
+    asking = Asking(texts, asked, telling.quiet, settings.zone)
+    episodes = Episodes(asking)
+    page = progress_links(settings, asked.progress.link_lasts)
+    events = Events(
+        Notices(
+            texts, routing, live, asking, lambda number: page.to(progress.path_of(number))
+        ).tell,
+        Webhooks(wanted, live).queue,
+        asking.after_event,
+        episodes.after_event,
+    )
+    lifecycle = Lifecycle(events)
     clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
     incidents = Incidents(
@@ -129,8 +156,10 @@ def assemble(settings: Settings) -> Service:
     events.after_event(incidents.after_event)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
+    handoffs.after_end(episodes.after_end)
+    after = After(asking, tickets, texts, live)
     rasa = Rasa(settings.rasa_url)
-    router = Router(database, live, rasa, handoffs, tickets, texts)
+    router = Router(database, live, rasa, handoffs, tickets, after, texts)
     inbox = InboxLoop(database, live, router.route)
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
     changes = change_rules.from_file(POLICIES / "changes.yml")
@@ -179,7 +208,6 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    telling = notice_rules.from_file(POLICIES / "notices.yml")
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -203,6 +231,8 @@ def assemble(settings: Settings) -> Service:
         rises=IncidentLoop(
             database, live, incidents, IncidentNews(tickets, handoffs, incidents.policy, live)
         ),
+        asks=AfterLoop(database, live, after),
+        after=after,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
         else None,

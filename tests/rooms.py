@@ -18,16 +18,21 @@ from conversations.models import Conversation
 from conversations.schemas import Capabilities, Inbound
 from conversations.texts import Texts
 from handoff import staff
+from handoff.after import Episodes
 from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from parcels import notice_rules
 from parcels.regions import Regions
 from parcels.tariffs import Tariffs
 from store import policies
 from store.engine import Database
 from store.live import Live
 from tickets import intake
+from tickets.after import policy as after_policy
+from tickets.after.asking import Asking
+from tickets.after.service import After
 from tickets.events import Events
 from tickets.incidents import policy
 from tickets.incidents.service import Incidents
@@ -51,6 +56,7 @@ class Rooms:
     tickets: Tickets
     handoffs: Handoffs
     incidents: Incidents
+    after: After
 
 
 def build_clocks(folder: Path = POLICIES) -> Clocks:
@@ -69,24 +75,42 @@ def build_incidents(live: Live) -> Incidents:
     return Incidents(policy.from_file(POLICIES / "incidents.yml", classes), live)
 
 
+def progress_page(number: str) -> str:
+    """Where the progress of a ticket is seen."""
+    return f"https://desk.test/tickets/progress/{number}"
+
+
+def build_asking(texts: Texts) -> Asking:
+    """By the company's own policies."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    news = texts.room("zh", "ticket.news")
+    asked = after_policy.from_file(POLICIES / "after.yml", classes, news)
+    quiet = notice_rules.from_file(POLICIES / "notices.yml").quiet
+    return Asking(texts, asked, quiet, SHANGHAI)
+
+
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = build_routing()
     live = Live(database)
-    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    asking = build_asking(texts)
+    episodes = Episodes(asking)
+    telling = Notices(texts, routing, live, asking, progress_page).tell
+    lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
     incidents = build_incidents(live)
     lifecycle.events.after_event(incidents.after_event)
+    handoffs = Handoffs(texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live)
+    handoffs.after_end(episodes.after_end)
     return Rooms(
         database=database,
         texts=texts,
         tickets=tickets,
-        handoffs=Handoffs(
-            texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
-        ),
+        handoffs=handoffs,
         incidents=incidents,
+        after=After(asking, tickets, texts, live),
     )
 
 

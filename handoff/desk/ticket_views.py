@@ -21,6 +21,8 @@ from parcels.repository import by_waybill
 from parcels.road_models import Incident
 from store.errors import Forbidden, NotFound
 from tickets import repository as tickets
+from tickets.after.models import Ask
+from tickets.after.repository import after_ticket
 from tickets.incidents import repository as rises
 from tickets.intake import Missing
 from tickets.lifecycle import Change
@@ -61,6 +63,8 @@ class Opened:
     files: tuple[Attached, ...]
     missing: Missing | None
     promises: Sequence[Promised]
+    asks: Sequence[Ask]
+    """What its customer was asked after the solution."""
     links: tuple[Linked, ...]
     changes: tuple[Change, ...]
     talk: str | None
@@ -117,6 +121,7 @@ def opened(session: Session, ticket: Ticket, person: SignedIn, rules: Tickets) -
         files=files,
         missing=rules.intake.lacks(ticket, (f.kind for f in files)) if rules.intake else None,
         promises=promised(promises.of_ticket(session, ticket.id)),
+        asks=after_ticket(session, ticket.id),
         links=tuple(
             Linked(session.get_one(Ticket, other_of(link, ticket)), LinkKind(link.kind))
             for link in tickets.links(session, ticket.id)
