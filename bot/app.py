@@ -15,18 +15,20 @@ from fastapi.staticfiles import StaticFiles
 from actions import runtime
 from bot import actions_route, edge, evidence
 from bot.assembly import POLICIES, Service, assemble, depot_key, derived, evidence_links
-from bot.depot import callback
 from bot.depot.answers import Answers
+from bot.orders import callback
 from bot.settings import Settings
 from bot.ticks import Ticks
 from handoff.desk import routes as desk
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.words import Pages
 from parcels import routes as parcels
+from parcels.change_models import DepotOrder
 from parcels.sources import routes as sources
 from store import schema
 from tickets import routes as ticket_routes
 
+DEPOT_RECEIPTS = "/depot/receipts"
 THREADS = 32
 """At work in the service at once: as many as its inbox answers side by side."""
 
@@ -113,7 +115,15 @@ def _routes(app: FastAPI, service: Service) -> None:
     for channel in service.channels:
         app.include_router(channel.router())
     answers = Answers(service.texts, service.live)
-    app.include_router(callback.router(service.database, answers, depot_key(service.settings)))
+    app.include_router(
+        callback.router(
+            DEPOT_RECEIPTS,
+            service.database,
+            DepotOrder,
+            answers.heard,
+            depot_key(service.settings),
+        )
+    )
     if service.simulator:
         app.include_router(service.simulator.router())
     app.include_router(

@@ -23,10 +23,10 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
-from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.notices.loop import NoticeLoop
+from bot.orders import SIMULATOR
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
@@ -38,7 +38,6 @@ from conversations.texts import Texts
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
-from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.invoices import InvoicePolicy
 from parcels.points import PointsPolicy
@@ -51,6 +50,7 @@ from store import policies
 from store.engine import Database
 from store.errors import SettingsError
 from store.live import Live
+from store.orders import Outlet
 from tickets import intake
 from tickets.anger import Anger
 from tickets.events import Events
@@ -227,14 +227,14 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
         )
 
 
-def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
+def _depot(settings: Settings) -> tuple[Outlet | None, Simulator | None]:
     """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
     key = depot_key(settings)
     if settings.depot is None or key is None:
         return None, None
     if settings.depot.url != SIMULATOR:
-        return Depot(settings.depot.url, key), None
-    return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
+        return Outlet(settings.depot.url, key), None
+    return Outlet(settings.service_url + PATH, key), Simulator(key, settings.zone)
 
 
 def depot_key(settings: Settings) -> bytes | None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
 from bot.channels.wecom import account as wecom
-from bot.depot import SIMULATOR
+from bot.orders import SIMULATOR
 from parcels.sources import accounts
 from store.errors import SettingsError
 

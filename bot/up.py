@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import demo, model, processes
-from bot.depot import SIMULATOR
+from bot.orders import SIMULATOR
 from bot.processes import Child
 from bot.settings import DepotSettings, Settings
 from store import schema

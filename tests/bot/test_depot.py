@@ -23,17 +23,16 @@ from sqlalchemy.orm import Session
 from bot import app as service
 from bot import assembly
 from bot import settings as configuration
-from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
+from bot.orders import SIMULATOR
 from bot.settings import DepotSettings
 from conversations.models import Conversation, Holder, Inbox, Message
 from handoff import repository as handoffs
 from parcels import change_rules, orders
 from parcels import depot as depots
 from parcels import service as parcels
-from parcels.change_models import DepotOrder, OrderKind, OrderState
-from parcels.depot import Depot
+from parcels.change_models import DepotOrder, OrderKind
 from parcels.models import Shipment
 from parcels.schemas import ShipmentIn
 from store import clock, signing
@@ -41,6 +40,7 @@ from store.claims import release
 from store.engine import Database
 from store.errors import BadSignature, SettingsError
 from store.live import Live
+from store.orders import OrderState, Outlet
 from tests import rooms
 from tests.channels.house import until
 
@@ -125,7 +125,7 @@ class House:
             DepotLoop(
                 self.database,
                 self.live,
-                Depot(self.depot.url, KEY, httpx.AsyncClient(trust_env=False, timeout=5)),
+                Outlet(self.depot.url, KEY, httpx.AsyncClient(trust_env=False, timeout=5)),
                 rules,
                 house.handoffs,
                 house.tickets,
@@ -251,9 +251,9 @@ async def test_a_worker_killed_after_sending_sends_again_and_tells_once(
     public_id = house.place()
     dead = DepotLoop.__new__(DepotLoop)
     dead._database = house.database
-    (order,) = dead._claim()
-    sent = Depot(house.depot.url, KEY, httpx.AsyncClient(trust_env=False))
-    await sent.ask(order)  # and then the power was cut
+    ((_, order_id, body),) = dead.claimed()
+    sent = Outlet(house.depot.url, KEY, httpx.AsyncClient(trust_env=False))
+    await sent.ask(order_id, body)  # and then the power was cut
     await sent.close()
     async with house.at_work():
         at(clock.now() + timedelta(minutes=2))
