@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 
 from actions import runtime
 from bot import actions_route, edge, evidence
-from bot.assembly import POLICIES, Service, assemble, depot_key, derived, evidence_links
+from bot.assembly import POLICIES, Service, assemble, derived, evidence_links, outlet_key
 from bot.depot.answers import Answers
 from bot.orders import callback
 from bot.settings import Settings
@@ -27,8 +27,11 @@ from parcels.change_models import DepotOrder
 from parcels.sources import routes as sources
 from store import schema
 from tickets import routes as ticket_routes
+from tickets.compensation import routes as coupons
+from tickets.compensation.models import Payout
 
 DEPOT_RECEIPTS = "/depot/receipts"
+PAYOUT_RECEIPTS = "/payouts/receipts"
 THREADS = 32
 """At work in the service at once: as many as its inbox answers side by side."""
 
@@ -44,6 +47,7 @@ def create(settings: Settings) -> FastAPI:
         schema.migrate(service.database)
         with service.database.write() as session:
             service.skills.tickets.clocks.put_in_force(session)
+            service.compensation.policies.put_in_force(session)
         # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()
@@ -52,6 +56,7 @@ def create(settings: Settings) -> FastAPI:
         service.fetching.start()
         service.promises.start()
         service.webhooks.start()
+        service.payouts.start()
         service.notices.start()
         ticks.start()
         if service.depot:
@@ -66,6 +71,7 @@ def create(settings: Settings) -> FastAPI:
         ticks.stop()
         await service.promises.stop()
         await service.webhooks.stop()
+        await service.payouts.stop()
         await service.notices.stop()
         await service.fetching.stop()
         await service.inbox.stop()
@@ -121,11 +127,23 @@ def _routes(app: FastAPI, service: Service) -> None:
             service.database,
             DepotOrder,
             answers.heard,
-            depot_key(service.settings),
+            outlet_key(service.settings, service.settings.depot, "depot"),
         )
     )
-    if service.simulator:
-        app.include_router(service.simulator.router())
+    app.include_router(
+        callback.router(
+            PAYOUT_RECEIPTS,
+            service.database,
+            Payout,
+            service.payments.heard,
+            outlet_key(service.settings, service.settings.payouts, "payouts"),
+        )
+    )
+    app.include_router(
+        coupons.router(service.database, service.compensation.policies.present.coupons)
+    )
+    for simulator in service.simulators:
+        app.include_router(simulator.router())
     app.include_router(
         desk.router(
             desk.Desk(

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from actions import runtime
 from bot import contract, evidence, webhooks
@@ -24,13 +25,16 @@ from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
 from bot.depot.loop import DepotLoop
-from bot.depot.simulator import PATH, Simulator
+from bot.depot.simulator import Simulator
 from bot.notices.loop import NoticeLoop
 from bot.orders import SIMULATOR
+from bot.orders.simulator import OrderSimulator
+from bot.payouts.loop import PayoutLoop
+from bot.payouts.simulator import PayoutSimulator
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
-from bot.settings import ROOT, Settings, TelegramSettings
+from bot.settings import ROOT, OutletSettings, Settings, TelegramSettings
 from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
@@ -53,6 +57,10 @@ from store.live import Live
 from store.orders import Outlet
 from tickets import intake
 from tickets.anger import Anger
+from tickets.compensation.payouts import Payouts
+from tickets.compensation.policy import CompensationPolicies
+from tickets.compensation.remedies import Remedies
+from tickets.compensation.service import Compensation
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.notices import Notices
@@ -84,12 +92,16 @@ class Service:
     notices: NoticeLoop
     depot: DepotLoop | None
     webhooks: WebhookLoop
-    simulator: Simulator | None
+    payouts: PayoutLoop
+    simulators: tuple[OrderSimulator[Any], ...]
     promises: PromiseLoop
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
     skills: runtime.Services
+    compensation: Compensation
+    remedies: Remedies
+    payments: Payouts
 
 
 def derived(settings: Settings, purpose: str) -> str:
@@ -169,7 +181,13 @@ def assemble(settings: Settings) -> Service:
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
     telling = notice_rules.from_file(POLICIES / "notices.yml")
-    depot, simulator = _depot(settings)
+    depot = _outlet(settings, settings.depot, "depot", Simulator.path)
+    compensation = Compensation(
+        CompensationPolicies.from_file(POLICIES, rules.classes, routing.policy.teams),
+        lifecycle, clocks, texts, live, settings.zone,
+    )  # fmt: skip
+    events.after_event(compensation.after_event)
+    payments = Payouts(compensation, live)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
@@ -186,7 +204,19 @@ def assemble(settings: Settings) -> Service:
         if depot
         else None,
         webhooks=WebhookLoop(database, live, receivers),
-        simulator=simulator,
+        payouts=PayoutLoop(
+            database,
+            live,
+            _outlet(settings, settings.payouts, "payouts", PayoutSimulator.path),
+            compensation.policies.present.payment,
+            payments,
+        ),
+        simulators=_simulators(settings),
+        compensation=compensation,
+        remedies=Remedies(
+            compensation, lifecycle, clocks, changes, texts, live, depot=depot is not None
+        ),
+        payments=payments,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
@@ -227,18 +257,29 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
         )
 
 
-def _depot(settings: Settings) -> tuple[Outlet | None, Simulator | None]:
-    """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
-    key = depot_key(settings)
-    if settings.depot is None or key is None:
-        return None, None
-    if settings.depot.url != SIMULATOR:
-        return Outlet(settings.depot.url, key), None
-    return Outlet(settings.service_url + PATH, key), Simulator(key, settings.zone)
+def _outlet(
+    settings: Settings, wanted: OutletSettings | None, purpose: str, simulator: str
+) -> Outlet | None:
+    """Where orders go; our own simulator is reached over HTTP like any other."""
+    key = outlet_key(settings, wanted, purpose)
+    if wanted is None or key is None:
+        return None
+    return Outlet(settings.service_url + simulator if wanted.url == SIMULATOR else wanted.url, key)
 
 
-def depot_key(settings: Settings) -> bytes | None:
-    """What signs between the depot and us, either way."""
-    if settings.depot is None or settings.depot.url != SIMULATOR:
-        return settings.depot.key if settings.depot else None
-    return derived(settings, "depot").encode()[:64]
+def outlet_key(settings: Settings, wanted: OutletSettings | None, purpose: str) -> bytes | None:
+    """What signs between the other side of orders and us, either way."""
+    if wanted is None or wanted.url != SIMULATOR:
+        return wanted.key if wanted else None
+    return derived(settings, purpose).encode()[:64]
+
+
+def _simulators(settings: Settings) -> tuple[OrderSimulator[Any], ...]:
+    found: list[OrderSimulator[Any]] = []
+    depot = outlet_key(settings, settings.depot, "depot")
+    if depot and settings.depot and settings.depot.url == SIMULATOR:
+        found.append(Simulator(depot, settings.zone))
+    payouts = outlet_key(settings, settings.payouts, "payouts")
+    if payouts and settings.payouts and settings.payouts.url == SIMULATOR:
+        found.append(PayoutSimulator(payouts))
+    return tuple(found)

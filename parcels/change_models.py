@@ -32,6 +32,9 @@ class OrderKind(StrEnum):
     PICKUP_BOOK = "pickup_book"
     PICKUP_MOVE = "pickup_move"
     PICKUP_CANCEL = "pickup_cancel"
+    CALL_FIRST = "call_first"
+    REDELIVER = "redeliver"
+    RESEND = "resend"
 
 
 class IdentityTry(Base):

@@ -26,7 +26,7 @@ from bot import settings as configuration
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.orders import SIMULATOR
-from bot.settings import DepotSettings
+from bot.settings import OutletSettings
 from conversations.models import Conversation, Holder, Inbox, Message
 from handoff import repository as handoffs
 from parcels import change_rules, orders
@@ -391,6 +391,6 @@ def test_the_secret_is_read_and_never_shown(tmp_path: Path) -> None:
             "COURIER_DEPOT_SECRET": f"whsec_{secret}",
         }
     )
-    assert found.depot == DepotSettings("https://depot.example/orders", KEY)
+    assert found.depot == OutletSettings("https://depot.example/orders", KEY)
     assert secret not in repr(found)
     assert "kkk" not in repr(found)
