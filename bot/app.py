@@ -47,7 +47,7 @@ def create(settings: Settings) -> FastAPI:
         schema.migrate(service.database)
         with service.database.write() as session:
             service.skills.tickets.clocks.put_in_force(session)
-            service.compensation.policies.put_in_force(session)
+            service.money.compensation.policies.put_in_force(session)
         # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()
@@ -135,12 +135,12 @@ def _routes(app: FastAPI, service: Service) -> None:
             PAYOUT_RECEIPTS,
             service.database,
             Payout,
-            service.payments.heard,
+            service.money.payouts.heard,
             outlet_key(service.settings, service.settings.payouts, "payouts"),
         )
     )
     app.include_router(
-        coupons.router(service.database, service.compensation.policies.present.coupons)
+        coupons.router(service.database, service.money.compensation.policies.present.coupons)
     )
     for simulator in service.simulators:
         app.include_router(simulator.router())
@@ -154,6 +154,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 texts=service.texts,
                 live=service.live,
                 files=service.files,
+                money=service.money,
                 parcels=ParcelRules.from_file(POLICIES / "parcels.yml"),
                 secure_cookies=service.settings.secure_cookies,
                 telegram=bool(service.settings.telegram and service.settings.telegram.desk),

@@ -57,10 +57,8 @@ from store.live import Live
 from store.orders import Outlet
 from tickets import intake
 from tickets.anger import Anger
-from tickets.compensation.payouts import Payouts
+from tickets.compensation.money import Money
 from tickets.compensation.policy import CompensationPolicies
-from tickets.compensation.remedies import Remedies
-from tickets.compensation.service import Compensation
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.notices import Notices
@@ -99,9 +97,7 @@ class Service:
     statuses: Statuses
     rasa: Rasa
     skills: runtime.Services
-    compensation: Compensation
-    remedies: Remedies
-    payments: Payouts
+    money: Money
 
 
 def derived(settings: Settings, purpose: str) -> str:
@@ -182,12 +178,8 @@ def assemble(settings: Settings) -> Service:
         )
     telling = notice_rules.from_file(POLICIES / "notices.yml")
     depot = _outlet(settings, settings.depot, "depot", Simulator.path)
-    compensation = Compensation(
-        CompensationPolicies.from_file(POLICIES, rules.classes, routing.policy.teams),
-        lifecycle, clocks, texts, live, settings.zone,
-    )  # fmt: skip
-    events.after_event(compensation.after_event)
-    payments = Payouts(compensation, live)
+    paid_by = CompensationPolicies.from_file(POLICIES, rules.classes, routing.policy.teams)
+    money = Money.of(paid_by, tickets, texts, live, changes, depot=depot is not None)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
@@ -208,15 +200,11 @@ def assemble(settings: Settings) -> Service:
             database,
             live,
             _outlet(settings, settings.payouts, "payouts", PayoutSimulator.path),
-            compensation.policies.present.payment,
-            payments,
+            paid_by.present.payment,
+            money.payouts,
         ),
         simulators=_simulators(settings),
-        compensation=compensation,
-        remedies=Remedies(
-            compensation, lifecycle, clocks, changes, texts, live, depot=depot is not None
-        ),
-        payments=payments,
+        money=money,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics

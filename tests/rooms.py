@@ -21,12 +21,15 @@ from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from parcels import change_rules
 from parcels.regions import Regions
 from parcels.tariffs import Tariffs
 from store import policies
 from store.engine import Database
 from store.live import Live
 from tickets import intake
+from tickets.compensation.money import Money
+from tickets.compensation.policy import CompensationPolicies
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
@@ -71,6 +74,14 @@ def build(database: Database) -> Rooms:
             texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
         ),
     )
+
+
+def build_money(tickets: Tickets, texts: Texts, live: Live, *, depot: bool = True) -> Money:
+    """Hung on the events of ``tickets``."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    policies = CompensationPolicies.from_file(POLICIES, classes, tickets.routing.policy.teams)
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    return Money.of(policies, tickets, texts, live, changes, depot=depot)
 
 
 def tariffs() -> Tariffs:

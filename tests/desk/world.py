@@ -53,7 +53,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_clocks, file_store
+from tests.rooms import build_clocks, build_money, file_store
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -265,6 +265,7 @@ def build(database: Database) -> World:
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        build_money(tickets, texts, live),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from conversations.models import Message
-from parcels import change_rules, ingest
+from parcels import ingest
 from parcels import service as parcels
 from parcels.models import Status
 from parcels.schemas import ScanIn, ShipmentIn
@@ -23,10 +23,8 @@ from tests import rooms
 from tickets import intake, repository
 from tickets.compensation import repository as grants
 from tickets.compensation.models import Grant, Kind, Payout
-from tickets.compensation.payouts import Payouts
 from tickets.compensation.policy import CompensationPolicies
-from tickets.compensation.remedies import Remedies
-from tickets.compensation.service import Compensation, Wish
+from tickets.compensation.service import Wish
 from tickets.events import Actor
 from tickets.lifecycle import Change
 from tickets.models import ActorKind, Ticket
@@ -63,16 +61,9 @@ class House:
         self.tickets, self.texts, self.clocks = built.tickets, built.texts, built.tickets.clocks
         self.handoffs = built.handoffs
         self.lifecycle = built.tickets.lifecycle
-        self.compensation = Compensation(
-            policies(), self.lifecycle, self.clocks, self.texts, self.live, rooms.SHANGHAI
-        )
-        self.lifecycle.events.after_event(self.compensation.after_event)
-        self.payouts = Payouts(self.compensation, self.live)
-        self.remedies = Remedies(
-            self.compensation, self.lifecycle, self.clocks,
-            change_rules.from_file(rooms.POLICIES / "changes.yml"), self.texts, self.live,
-            depot=self.depot,
-        )  # fmt: skip
+        money = rooms.build_money(self.tickets, self.texts, self.live, depot=self.depot)
+        self.compensation, self.payouts = money.compensation, money.payouts
+        self.remedies = money.remedies
 
     def parcel(self, number: str = NUMBER, **facts: Any) -> None:
         with self.database.write() as session:

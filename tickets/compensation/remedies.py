@@ -17,11 +17,11 @@ from store.live import Live
 from store.orders import OrderState
 from tickets.compensation.service import Compensation
 from tickets.events import Actor
-from tickets.lifecycle import Change, Lifecycle, words_of
+from tickets.lifecycle import Change, words_of
 from tickets.models import Ticket, TicketEvent, What
 from tickets.promises import repository as promises
-from tickets.promises.clocks import Clocks
 from tickets.promises.models import PromiseKind, PromiseState
+from tickets.service import Tickets
 
 _MOST = 50
 
@@ -38,8 +38,7 @@ class Remedies:
     def __init__(
         self,
         compensation: Compensation,
-        lifecycle: Lifecycle,
-        clocks: Clocks,
+        tickets: Tickets,
         rules: ChangeRules,
         texts: Texts,
         live: Live,
@@ -47,8 +46,8 @@ class Remedies:
         depot: bool,
     ) -> None:
         self._compensation = compensation
-        self._lifecycle = lifecycle
-        self._clocks = clocks
+        self._lifecycle = tickets.lifecycle
+        self._clocks = tickets.clocks
         self._rules = rules
         self._texts = texts
         self._live = live

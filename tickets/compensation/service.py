@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -26,10 +25,11 @@ from tickets.compensation.policy import CompensationPolicies, CompensationPolicy
 from tickets.compensation.reckoning import NothingDue, Reckoning, reckon, stored
 from tickets.compensation.telling import Telling
 from tickets.events import SYSTEM, Actor
-from tickets.lifecycle import Change, Lifecycle, words_of
+from tickets.lifecycle import Change, words_of
 from tickets.models import ActorKind, Ticket, TicketEvent, What
-from tickets.promises.clocks import About, Clocks
+from tickets.promises.clocks import About
 from tickets.promises.models import PromiseKind
+from tickets.service import Tickets
 
 
 class AlreadyGranted(Conflict):
@@ -67,18 +67,16 @@ class Compensation:
     def __init__(
         self,
         policies: CompensationPolicies,
-        lifecycle: Lifecycle,
-        clocks: Clocks,
+        tickets: Tickets,
         texts: Texts,
         live: Live,
-        zone: ZoneInfo,
     ) -> None:
         self.policies = policies
         self.telling = Telling(texts, live)
-        self._lifecycle = lifecycle
-        self._clocks = clocks
+        self._lifecycle = tickets.lifecycle
+        self._clocks = tickets.clocks
         self._live = live
-        self._zone = zone
+        self._zone = tickets.zone
 
     def policy_of(self, session: Session, ticket: Ticket) -> CompensationPolicy:
         """The policy that the ticket was opened under."""
