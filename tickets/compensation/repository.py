@@ -27,6 +27,30 @@ def hold(session: Session, grant_id: int) -> tuple[Grant, Ticket]:
     return grant, ticket
 
 
+def ticket_number(session: Session, grant_id: int) -> str:
+    """Of the ticket a grant belongs to. NotFound for no grant."""
+    number = session.scalar(
+        select(Ticket.number).join(Grant, Grant.ticket_id == Ticket.id).where(Grant.id == grant_id)
+    )
+    if number is None:
+        raise NotFound(f"grant {grant_id}")
+    return number
+
+
+def whys(session: Session, ticket_ids: Collection[int]) -> dict[int, str]:
+    """What people wrote when they asked for each grant, or refused it: the last words count."""
+    events = session.scalars(
+        select(TicketEvent)
+        .where(
+            TicketEvent.ticket_id.in_(ticket_ids),
+            TicketEvent.what.in_((What.GRANTED, What.GRANT_REFUSED)),
+            TicketEvent.why.is_not(None),
+        )
+        .order_by(TicketEvent.id)
+    )
+    return {event.details["grant"]: event.why or "" for event in events}
+
+
 def by_key(session: Session, key: str) -> Grant | None:
     return session.scalar(select(Grant).where(Grant.key == key))
 

@@ -90,6 +90,15 @@ class Compensation:
             raise Invalid(f"no {wish.kind} for {ticket.kind}")
         return reckon(policy, wish.kind, facts.known(session, ticket, wish.percent, wish.freight))
 
+    def may_alone(
+        self, session: Session, ticket: Ticket, actor: Actor, team: str, reckoning: Reckoning
+    ) -> bool:
+        """Whether somebody of this team may grant it without a supervisor: the whole ticket counts,
+        or a large sum would go out in small ones."""
+        limit = self.policy_of(session, ticket).alone.limit(team, supervisor=actor.supervisor)
+        total = Decimal(repository.fen_on(session, ticket.id) + reckoning.fen) / 100
+        return total <= limit and not reckoning.doubtful
+
     def settle_liability(
         self, session: Session, ticket: Ticket, actor: Actor, why: str, version: int | None = None
     ) -> TicketEvent:
@@ -129,9 +138,7 @@ class Compensation:
         reckoning = self.reckoned(session, ticket, wish)
         if wish.seen_fen is not None and wish.seen_fen != reckoning.fen:
             raise Outdated("another sum than was shown", number=ticket.number)
-        limit = self.policy_of(session, ticket).alone.limit(team, supervisor=actor.supervisor)
-        total = Decimal(repository.fen_on(session, ticket.id) + reckoning.fen) / 100
-        alone = total <= limit and not reckoning.doubtful
+        alone = self.may_alone(session, ticket, actor, team, reckoning)
         return self._grant(session, ticket, actor, reckoning, key, words_of(why), alone=alone)
 
     def approve(
@@ -230,7 +237,7 @@ class Compensation:
             self._by_rule(session, ticket, Kind.GIFT_COUPON)
 
     def _by_rule(self, session: Session, ticket: Ticket, kind: Kind) -> None:
-        if repository.about(session, _about(ticket, kind)):
+        if repository.about(session, about(ticket, kind)):
             return
         if self.telling.place(session, ticket.customer_id) is None:
             return
@@ -256,7 +263,7 @@ class Compensation:
         money = reckoning.kind not in COUPONS
         grant = Grant(
             key=key,
-            about=_about(ticket, reckoning.kind),
+            about=about(ticket, reckoning.kind),
             ticket_id=ticket.id,
             customer_id=ticket.customer_id,
             kind=reckoning.kind,
@@ -313,7 +320,7 @@ class Compensation:
             raise Outdated("the grant was changed since", number=ticket.number)
 
 
-def _about(ticket: Ticket, kind: Kind) -> str:
+def about(ticket: Ticket, kind: Kind) -> str:
     """What a grant compensates. A parcel's delay, freight and damage once, on whatever ticket."""
     if kind == Kind.GIFT_COUPON:
         return f"{kind}:{ticket.number}"
