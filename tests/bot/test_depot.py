@@ -8,7 +8,7 @@ import hmac
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -72,9 +72,9 @@ class FakeDepot:
         return Response(answer if isinstance(answer, str) else json.dumps(answer))
 
 
-@pytest.fixture
-def depot() -> Iterator[FakeDepot]:
-    fake = FakeDepot()
+@contextmanager
+def over_http(fake: FakeDepot) -> Iterator[None]:
+    """It listens on a port of its own while this lasts."""
     server = uvicorn.Server(
         uvicorn.Config(fake.app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1)
     )
@@ -83,9 +83,16 @@ def depot() -> Iterator[FakeDepot]:
     while not server.started:
         threading.Event().wait(0.01)
     fake.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/orders"
-    yield fake
+    yield
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def depot() -> Iterator[FakeDepot]:
+    fake = FakeDepot()
+    with over_http(fake):
+        yield fake
 
 
 class House:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -13,9 +17,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from bot import app as service
 from bot import assembly
@@ -29,7 +34,7 @@ from store import clock, ids, signing
 from store.engine import Database
 from store.errors import CourierError, Forbidden, Invalid, OutOfOrder
 from store.orders import Outlet
-from tests.bot.test_depot import KEY, FakeDepot, depot
+from tests.bot.test_depot import KEY, FakeDepot, depot, over_http
 from tests.channels.house import until
 from tests.tickets.money import CHEN, LI, NUMBER, ZHOU, House
 from tickets.compensation import repository
@@ -366,3 +371,59 @@ def test_the_secret_is_read_like_the_depots(tmp_path: Path) -> None:
 )
 def test_no_account_is_shown_whole(way: str | None, shown: str | None) -> None:
     assert masked(way) == shown
+
+
+class Register(FakeDepot):
+    """A paymaster that pays each order once, and takes a moment over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paid: dict[str, str] = {}
+
+    async def _order(self, request: Request) -> Response:
+        order_id = request.headers["webhook-id"]
+        self.asked.append((dict(request.headers), await request.body()))
+        self.paid.setdefault(order_id, json.loads(self.asked[-1][1])["amount"])
+        await asyncio.sleep(0.05)  # paid, and not answered yet
+        return Response(json.dumps(PAID))
+
+
+def test_workers_killed_while_paying_pay_each_grant_once(address: str) -> None:
+    """Processes are killed (kill -9) with payments under way until all is done."""
+    house, paymaster, killed = House(Database(address)), Register(), 0
+    grants = []
+    for n in range(24):
+        number = f"SF{n:013d}"
+        house.parcel(number, declared_value=Decimal(n + 1))
+        ticket = house.ticket(by=number, waybill_no=number)
+        house.liable(ticket)
+        grants.append(house.grant(ticket))
+    with over_http(paymaster):
+        for _ in range(12):
+            asked = len(paymaster.asked)
+            worker = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "tests.bot.payouts_worker",
+                    address,
+                    paymaster.url,
+                    KEY.hex(),
+                ]
+            )
+            while worker.poll() is None:
+                if len(paymaster.asked) > asked + killed and killed < 4:
+                    worker.send_signal(signal.SIGKILL)
+                    worker.wait()
+                    killed += 1
+                time.sleep(0.002)
+            with house.database.write() as session:  # the dead worker's lease has run out
+                session.execute(update(Payout).values(leased_until=None))
+            if worker.returncode == 0:
+                break
+    assert killed == 4
+    assert len(paymaster.asked) > len(paymaster.paid) == 24  # asked again, paid once
+    assert sorted(paymaster.paid.values()) == sorted(f"{g.yuan:.2f}" for g in grants)
+    assert all(house.row(grant).state == GrantState.DONE for grant in grants)
+    assert sum("已经付到" in text for text in house.told()) == 24
+    house.database.dispose()
