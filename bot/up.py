@@ -53,7 +53,7 @@ def running(
     processes.require_free_port(settings.host, settings.port, "COURIER_PORT")
     processes.require_free_port("127.0.0.1", settings.rasa_port, "COURIER_RASA_PORT")
     fitting = prepare(settings, console, empty=empty)
-    settings = _with_simulators(settings)
+    settings = with_simulators(settings)
     children = [processes.service(settings), processes.rasa(settings, fitting)]
     try:
         for child in children:
@@ -128,7 +128,7 @@ def _seed(settings: Settings, database: Database) -> None:
         )
 
 
-def _with_simulators(settings: Settings) -> Settings:
+def with_simulators(settings: Settings) -> Settings:
     """A demo without a depot and a paymaster of its own gets simulators; nobody else does."""
     if not (settings.home / PEOPLE_FILE).exists():
         return settings

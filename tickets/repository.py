@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import case, exists, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from tickets.models import (
     TicketEvent,
     TicketFile,
     TicketLink,
+    WaitingFor,
 )
 
 
@@ -69,22 +70,15 @@ def of_waybill(session: Session, waybill_no: str, limit: int) -> Sequence[Ticket
     ).all()
 
 
-def open_of_conversation(session: Session, conversation_id: int) -> Ticket | None:
-    """The newest unfinished ticket that was opened in this conversation."""
-    return session.scalar(
-        select(Ticket)
-        .where(Ticket.conversation_id == conversation_id, IS_OPEN)
-        .order_by(Ticket.id.desc())
-        .limit(1)
-    )
-
-
 def open_about(session: Session, conversation_id: int) -> Ticket | None:
     """The unfinished ticket that was opened or joined in this conversation: one that waits for the
     customer before others, else the newest."""
     joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
     return session.scalar(
-        select(Ticket).where(Ticket.id.in_(joined), IS_OPEN).order_by(Ticket.id.desc()).limit(1)
+        select(Ticket)
+        .where(Ticket.id.in_(joined), IS_OPEN)
+        .order_by(case((Ticket.waiting_for == WaitingFor.CUSTOMER, 0), else_=1), Ticket.id.desc())
+        .limit(1)
     )
 
 
