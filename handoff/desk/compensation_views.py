@@ -89,7 +89,12 @@ class Panel:
 
 
 def panel(
-    session: Session, desk: Desk, ticket: Ticket, person: SignedIn, w: Words, typed: Typed
+    session: Session,
+    desk: Desk,
+    ticket: Ticket,
+    person: SignedIn,
+    w: Words,
+    typed: Typed = UNTYPED,
 ) -> Panel:
     compensation, remedies = desk.money.compensation, desk.money.remedies
     policy = compensation.policy_of(session, ticket)

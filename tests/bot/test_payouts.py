@@ -38,9 +38,9 @@ from tests.bot.test_depot import KEY, FakeDepot, depot, over_http
 from tests.channels.house import until
 from tests.tickets.money import CHEN, LI, NUMBER, ZHOU, House
 from tickets.compensation import repository
+from tickets.compensation.errors import OwnGrant
 from tickets.compensation.models import Grant, GrantState, Payout
 from tickets.compensation.payouts import masked
-from tickets.compensation.service import OwnGrant
 
 __all__ = ["depot"]
 PAID = {"result": "accepted", "receipt": "R-1", "way": "微信零钱 6222021234567890"}

@@ -17,11 +17,12 @@ from store import policies as files
 from store.engine import Database
 from store.errors import Forbidden, Invalid, NotFound, NotYours, Outdated, OutOfOrder
 from tests.tickets.money import CHEN, HAN, LI, NUMBER, ZHOU, House, ago, hours, of
+from tickets.compensation.errors import AlreadyGranted, LiabilityOpen, OwnGrant
 from tickets.compensation.models import Coupon, Grant, GrantState, Kind
 from tickets.compensation.policy import CompensationPolicies, CompensationPolicy
 from tickets.compensation.reckoning import NothingDue
 from tickets.compensation.remedies import RemedyImpossible
-from tickets.compensation.service import AlreadyGranted, LiabilityOpen, OwnGrant, Wish
+from tickets.compensation.service import Wish
 from tickets.models import TicketEvent
 from tickets.promises.models import PromiseKind
 

@@ -12,6 +12,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from store import clock, ids
@@ -102,7 +103,7 @@ def redeem(session: Session, asked: Asked, rules: CouponRules) -> Redeemed | Cou
     if tries >= rules.wrong_tries:
         return TooManyTries("too many codes that there are not", minutes=rules.within_minutes)
     signs = canonical(asked.code)
-    coupon = repository.coupon(session, ids.fingerprint(signs)) if len(signs) == LENGTH else None
+    coupon = repository.held_coupon(session, ids.fingerprint(signs))
     known = repository.coupon_by_key(session, asked.key)
     if known is not None:
         same = coupon is not None and coupon.id == known.id
@@ -114,11 +115,12 @@ def redeem(session: Session, asked: Asked, rules: CouponRules) -> Redeemed | Cou
         return CouponUsed("used before", at=coupon.redeemed_at)
     if coupon.valid_until < clock.now():
         return CouponExpired("too late", until=coupon.valid_until)
-    won = repository.redeem(session, coupon.id, asked.key, asked.order, clock.now())
-    session.refresh(coupon)
-    # Lost: another request redeemed it at this very moment, or this same one did, sent twice.
-    if not won and coupon.redeemed_key != asked.key:
-        return CouponUsed("used before", at=coupon.redeemed_at)
+    try:
+        with session.begin_nested():
+            coupon.redeemed_at, coupon.redeemed_key = clock.now(), asked.key
+            coupon.redeemed_for = asked.order
+    except IntegrityError:  # at this very moment
+        return Conflict("this key redeemed another coupon")
     return _redeemed(coupon)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from conversations.texts import Texts
 from parcels.change_rules import ChangeRules
 from store.live import Live
+from tickets.compensation.by_rule import ByRule
 from tickets.compensation.payouts import Payouts
 from tickets.compensation.policy import CompensationPolicies
 from tickets.compensation.remedies import Remedies
@@ -35,6 +36,6 @@ class Money:
     ) -> Money:
         """Hung on the events of ``tickets``. ``depot``: whether orders go out to one."""
         compensation = Compensation(policies, tickets, texts, live)
-        tickets.lifecycle.events.after_event(compensation.after_event)
+        tickets.lifecycle.events.after_event(ByRule(compensation).after_event)
         remedies = Remedies(compensation, tickets, changes, texts, live, depot=depot)
         return cls(compensation, Payouts(compensation, live), remedies)

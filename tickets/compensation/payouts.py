@@ -16,8 +16,9 @@ from store.errors import Forbidden, NotFound, OutOfOrder
 from store.live import Live
 from store.orders import OrderState, Receipt, answered
 from tickets.compensation import repository
+from tickets.compensation.errors import OwnGrant
 from tickets.compensation.models import Grant, GrantState, Payout
-from tickets.compensation.service import Compensation, OwnGrant
+from tickets.compensation.service import Compensation
 from tickets.events import SYSTEM, Actor
 from tickets.lifecycle import words_of
 from tickets.models import Ticket, What

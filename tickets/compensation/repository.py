@@ -163,24 +163,13 @@ def failed(session: Session, limit: int) -> list[Matter]:
     return [Matter(grant, ticket, payout) for grant, ticket, payout in rows]
 
 
-def coupon(session: Session, fingerprint: str) -> Coupon | None:
-    return session.scalar(select(Coupon).where(Coupon.fingerprint == fingerprint))
+def held_coupon(session: Session, fingerprint: str) -> Coupon | None:
+    """Kept from others until this transaction ends: of many who redeem it one is first."""
+    return session.scalar(select(Coupon).where(Coupon.fingerprint == fingerprint).with_for_update())
 
 
 def coupon_by_key(session: Session, key: str) -> Coupon | None:
     return session.scalar(select(Coupon).where(Coupon.redeemed_key == key))
-
-
-def redeem(session: Session, coupon_id: int, key: str, order: str | None, at: datetime) -> bool:
-    """Mark it used if nobody did: one statement, one winner."""
-    changed = session.execute(
-        update(Coupon)
-        .where(Coupon.id == coupon_id, Coupon.redeemed_at.is_(None))
-        .values(redeemed_at=at, redeemed_key=key, redeemed_for=order)
-        .returning(Coupon.id),
-        execution_options={"synchronize_session": False},
-    )
-    return changed.scalar() is not None
 
 
 def wrong_tries(session: Session, api_key_id: int, since: datetime, most: int) -> int:

@@ -8,7 +8,7 @@ an event of the ticket. Of two people who decide at the same moment one does; th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.exc import IntegrityError
@@ -16,38 +16,21 @@ from sqlalchemy.orm import Session
 
 from conversations.texts import Texts
 from store import clock, ids
-from store.errors import Conflict, Forbidden, Invalid, Outdated, OutOfOrder
+from store.errors import Forbidden, Invalid, Outdated, OutOfOrder
 from store.live import Live
 from store.orders import OrderState
 from tickets.compensation import coupons, facts, repository
+from tickets.compensation.errors import AlreadyGranted, LiabilityOpen, OwnGrant
 from tickets.compensation.models import CLAIMS, COUPONS, Grant, GrantState, Kind, Payout
 from tickets.compensation.policy import CompensationPolicies, CompensationPolicy
-from tickets.compensation.reckoning import NothingDue, Reckoning, reckon, stored
+from tickets.compensation.reckoning import Reckoning, reckon, stored
 from tickets.compensation.telling import Telling
-from tickets.events import SYSTEM, Actor
+from tickets.events import Actor
 from tickets.lifecycle import Change, words_of
 from tickets.models import ActorKind, Ticket, TicketEvent, What
 from tickets.promises.clocks import About
 from tickets.promises.models import PromiseKind
 from tickets.service import Tickets
-
-
-class AlreadyGranted(Conflict):
-    """This parcel (or ticket) got this already; ``facts['number']`` names the ticket."""
-
-    code = "already_granted"
-
-
-class OwnGrant(Forbidden):
-    """Nobody decides what he asked for himself."""
-
-    code = "own_grant"
-
-
-class LiabilityOpen(OutOfOrder):
-    """A claim is paid once liability is settled; ``facts['number']`` names the ticket."""
-
-    code = "liability_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +45,7 @@ class Wish:
 
 
 class Compensation:
-    """``after_event`` hangs on ``Events.after_event``."""
+    """Reckons, grants and decides, by the policy of each ticket's day."""
 
     def __init__(
         self,
@@ -139,7 +122,7 @@ class Compensation:
         if wish.seen_fen is not None and wish.seen_fen != reckoning.fen:
             raise Outdated("another sum than was shown", number=ticket.number)
         alone = self.may_alone(session, ticket, actor, team, reckoning)
-        return self._grant(session, ticket, actor, reckoning, key, words_of(why), alone=alone)
+        return self.give(session, ticket, actor, reckoning, key, words_of(why), alone=alone)
 
     def approve(
         self,
@@ -222,33 +205,7 @@ class Compensation:
         details = {"grant": grant.id, "kind": grant.kind, "yuan": f"{grant.yuan:.2f}"}
         self._lifecycle.events.log(session, ticket, what, actor, why, details=details)
 
-    def after_event(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
-        """What the rule gives by itself, when a ticket is closed: by then the lateness is known and
-        the talk has come to an end. Once, whatever was granted or refused before."""
-        if event.what != What.CLOSED:
-            return
-        policy = self.policy_of(session, ticket)
-        if ticket.kind in policy.delay.classes:
-            self._by_rule(session, ticket, Kind.DELAY_COUPON)
-        since = clock.now() - timedelta(days=policy.gift.once_in_days)
-        if ticket.kind in policy.gift.classes and not repository.granted_since(
-            session, ticket.customer_id, Kind.GIFT_COUPON, since
-        ):
-            self._by_rule(session, ticket, Kind.GIFT_COUPON)
-
-    def _by_rule(self, session: Session, ticket: Ticket, kind: Kind) -> None:
-        if repository.about(session, about(ticket, kind)):
-            return
-        if self.telling.place(session, ticket.customer_id) is None:
-            return
-        try:
-            reckoning = self.reckoned(session, ticket, Wish(kind))
-            key = f"rule:{ticket.id}:{kind}"
-            self._grant(session, ticket, SYSTEM, reckoning, key, None, alone=True)
-        except (NothingDue, AlreadyGranted):  # the latter: from another ticket, at this moment
-            return
-
-    def _grant(
+    def give(
         self,
         session: Session,
         ticket: Ticket,
@@ -259,6 +216,7 @@ class Compensation:
         *,
         alone: bool,
     ) -> Grant:
+        """Write it down; ``alone``: nobody else has to decide. AlreadyGranted."""
         policy_id, policy = self.policies.of(session, ticket.created_at)
         money = reckoning.kind not in COUPONS
         grant = Grant(
