@@ -98,3 +98,17 @@ def test_typing_another_damage_reckons_anew_in_place_and_it_is_granted(
         page.get_by_role("button", name="赔付 20 元").click()
         expect(page.locator(".grant")).to_contain_text("付款中")
         assert_accessible(page)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_bar_of_a_supervisor_fits_every_screen(
+    world: World, chromium: Browser, language: str
+) -> None:
+    with (
+        serving(world) as url,
+        at_desk(chromium, world, url, "chen", language=language) as page,
+    ):
+        page.goto("/desk/approvals")
+        for width in (360, 390, 600, 900, 1023, 1024, 1280, 1359, 1366, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
