@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from store.errors import PolicyError
 
@@ -52,6 +53,14 @@ def parse(text: str, path: Path | str, shape: type[AnyPolicy], **context: object
             for fault in error.errors()
         )
         raise PolicyError(f"{path}: {faults}") from error
+
+
+def one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
+    """For validators: ``name``, if the context knows it among ``names``; else what is allowed."""
+    known: Collection[str] = (info.context or {}).get(names, ())
+    if name not in known:
+        raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
+    return name
 
 
 def _unreadable(text: str) -> int:

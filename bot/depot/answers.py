@@ -10,9 +10,9 @@ from conversations.models import Author, Conversation
 from conversations.schemas import Button, Outbound
 from conversations.texts import Texts
 from parcels import orders
-from parcels.change_models import DepotOrder, OrderState
-from parcels.depot import Receipt
+from parcels.change_models import DepotOrder
 from store.live import Live
+from store.orders import OrderState, Receipt
 
 
 def conversation_of(session: Session, order: DepotOrder) -> Conversation:

@@ -20,6 +20,7 @@ from handoff.staff import SignedIn
 from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
+from tickets.compensation.money import Money
 from tickets.service import Tickets
 
 COOKIE = "desk_session"
@@ -39,6 +40,7 @@ class Desk:
     texts: Texts
     live: Live
     files: Files
+    money: Money
     parcels: ParcelRules
     secure_cookies: bool
     telegram: bool = False

@@ -13,10 +13,10 @@ from conversations.models import Conversation, Customer
 from handoff.models import ParcelLook, Role
 from parcels import identity, orders
 from parcels.change_models import OrderKind
-from parcels.depot import Receipt, Result
 from parcels.models import Shipment, SubStatus
 from parcels.schemas import ScanIn
 from store import clock
+from store.orders import Receipt, Result
 from tests.desk.world import World
 from tickets.service import Complaint
 

@@ -54,7 +54,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_asking, build_clocks, file_store, progress_page
+from tests.rooms import build_asking, build_clocks, build_money, file_store, progress_page
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -294,6 +294,7 @@ def build(database: Database) -> World:
     handoffs.after_end(episodes.after_end)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        build_money(tickets, texts, live),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip

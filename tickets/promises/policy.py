@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PositiveInt, RootModel, ValidationInfo, field_validator
 
 from store import policies
-from store.policies import Policy
+from store.policies import Policy, one_of
 from tickets.models import Urgency
 from tickets.promises.calendar import Calendar, Hours
 from tickets.promises.ledger import Ledger
@@ -41,7 +41,7 @@ class TimeRule(Policy):
     @field_validator("classes")
     @classmethod
     def _known(cls, named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-        return frozenset(_one_of(name, "classes", "a class", info) for name in sorted(named))
+        return frozenset(one_of(name, "classes", "a class", info) for name in sorted(named))
 
     @field_validator("within")
     @classmethod
@@ -63,7 +63,7 @@ class KindPolicy(Policy):
     @field_validator("calendar")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        return _one_of(name, "calendars", "a calendar", info)
+        return one_of(name, "calendars", "a calendar", info)
 
 
 class PromisePolicy(Policy):
@@ -83,13 +83,6 @@ class PromisePolicy(Policy):
         if not last or last[0].classes or last[0].urgency:
             raise ValueError("contact: the last rule must name only a time: it takes what is left")
         return given
-
-
-def _one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
-    known: Collection[str] = (info.context or {}).get(names, ())
-    if name not in known:
-        raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
-    return name
 
 
 class _Calendars(RootModel[dict[str, Hours]]):
