@@ -43,6 +43,8 @@ from store.live import Live
 from tickets import intake
 from tickets.compensation.money import Money
 from tickets.compensation.policy import CompensationPolicies
+from tickets.incidents import policy as incident_policy
+from tickets.incidents.service import Incidents
 from tickets.models import TicketEvent, What
 from tickets.promises.models import Promise, PromiseKind, PromiseState
 
@@ -151,6 +153,7 @@ def _browser(database: Database, folder: Path) -> TestClient:
         database,
         handoffs,
         tickets,
+        Incidents(incident_policy.from_file(POLICIES / "incidents.yml", classes), Live(database)),
         KINDS,
         texts,
         live,

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from actions import runtime
-from bot import actions_route, edge, evidence
+from bot import actions_route, described, edge, evidence
 from bot.assembly import (
     POLICIES,
     Service,
@@ -67,6 +67,7 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         service.promises.start()
+        service.rises.start()
         service.asks.start()
         service.webhooks.start()
         service.payouts.start()
@@ -83,6 +84,7 @@ def create(settings: Settings) -> FastAPI:
             await service.depot.stop()
         ticks.stop()
         await service.promises.stop()
+        await service.rises.stop()
         await service.asks.stop()
         await service.webhooks.stop()
         await service.payouts.stop()
@@ -125,12 +127,14 @@ def _progress(service: Service) -> Progress:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
-    app.include_router(
+    for_systems = (
+        parcels.router(service.database, service.live, service.skills.goods),
         ticket_routes.router(
             service.database, service.live, service.skills.tickets, service.skills.problems
-        )
+        ),
     )
+    for routes in (*for_systems, described.router(*for_systems)):
+        app.include_router(routes)
     app.include_router(
         evidence.router(
             service.database,
@@ -154,7 +158,7 @@ def _routes(app: FastAPI, service: Service) -> None:
     )
     for channel in service.channels:
         app.include_router(channel.router())
-    answers = Answers(service.texts, service.live)
+    answers = Answers(service.texts, service.live, service.skills.tickets.clocks)
     app.include_router(
         callback.router(
             DEPOT_RECEIPTS,
@@ -184,6 +188,7 @@ def _routes(app: FastAPI, service: Service) -> None:
                 database=service.database,
                 handoffs=service.skills.handoffs,
                 tickets=service.skills.tickets,
+                incidents=service.incidents,
                 problems=service.skills.problems,
                 texts=service.texts,
                 live=service.live,

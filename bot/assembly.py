@@ -27,6 +27,7 @@ from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import Simulator
+from bot.incidents import IncidentLoop
 from bot.notices.loop import NoticeLoop
 from bot.orders import SIMULATOR
 from bot.orders.simulator import OrderSimulator
@@ -42,6 +43,7 @@ from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.after import Episodes
+from handoff.incidents import IncidentNews
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
@@ -66,6 +68,8 @@ from tickets.anger import Anger
 from tickets.compensation.money import Money
 from tickets.compensation.policy import CompensationPolicies
 from tickets.events import Events
+from tickets.incidents import policy as incident_policy
+from tickets.incidents.service import Incidents
 from tickets.lifecycle import Lifecycle
 from tickets.notices import Notices
 from tickets.promises.clocks import Clocks
@@ -99,6 +103,8 @@ class Service:
     payouts: PayoutLoop
     simulators: tuple[OrderSimulator[Any], ...]
     promises: PromiseLoop
+    incidents: Incidents
+    rises: IncidentLoop
     asks: AfterLoop
     after: After
     paths: PathLoop | None
@@ -129,7 +135,8 @@ def assemble(settings: Settings) -> Service:
     live = Live(database)
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
-    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
+    agreed = contract.read(POLICIES / "taxonomy.yml")
+    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone, agreed.intents)
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
     rules = intake.from_file(POLICIES / "intake.yml")
@@ -151,6 +158,10 @@ def assemble(settings: Settings) -> Service:
     lifecycle = Lifecycle(events)
     clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
+    incidents = Incidents(
+        incident_policy.from_file(POLICIES / "incidents.yml", rules.classes), live
+    )
+    events.after_event(incidents.after_event)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     handoffs.after_end(episodes.after_end)
@@ -219,7 +230,7 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
-        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts),
+        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts, clocks),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
@@ -234,6 +245,10 @@ def assemble(settings: Settings) -> Service:
         simulators=_simulators(settings),
         money=money,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        incidents=incidents,
+        rises=IncidentLoop(
+            database, live, incidents, IncidentNews(tickets, handoffs, incidents.policy, live)
+        ),
         asks=AfterLoop(database, live, after),
         after=after,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
@@ -261,7 +276,7 @@ def assemble(settings: Settings) -> Service:
             invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             notices=telling,
             orders_go_out=depot is not None,
-            problems=contract.read(POLICIES / "taxonomy.yml").problems,
+            problems=agreed.problems,
         ),
     )
 

@@ -18,6 +18,15 @@ class Policy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
+    """``name``, if it is among those that the policy was read with as ``names``; else ValueError
+    says that it is not ``what`` and lists them."""
+    known: Collection[str] = (info.context or {}).get(names, ())
+    if name not in known:
+        raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
+    return name
+
+
 AnyPolicy = TypeVar("AnyPolicy", bound=BaseModel)
 
 
@@ -53,14 +62,6 @@ def parse(text: str, path: Path | str, shape: type[AnyPolicy], **context: object
             for fault in error.errors()
         )
         raise PolicyError(f"{path}: {faults}") from error
-
-
-def one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
-    """For validators: ``name``, if the context knows it among ``names``; else what is allowed."""
-    known: Collection[str] = (info.context or {}).get(names, ())
-    if name not in known:
-        raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
-    return name
 
 
 def _unreadable(text: str) -> int:

@@ -20,7 +20,16 @@ from store import clock
 from store.errors import Forbidden, Invalid, NotYours, Outdated, OutOfOrder, TooLong
 from tickets import repository
 from tickets.events import Actor, Events
-from tickets.models import FINISHED, ActorKind, Ticket, TicketEvent, TicketState, WaitingFor, What
+from tickets.models import (
+    BY_HAND,
+    FINISHED,
+    ActorKind,
+    Ticket,
+    TicketEvent,
+    TicketState,
+    WaitingFor,
+    What,
+)
 
 MOST_WORDS = 2000
 
@@ -156,15 +165,19 @@ class Lifecycle:
         version: int | None = None,
         told: bool = False,
     ) -> TicketEvent:
-        """Give it to a team, and to one of its people; None: whoever of the team accepts it.
+        """Give it to a team, and to one of its people; None: whoever of the team accepts it. Where
+        the system does, ``why`` names the rule.
 
         That the team and the person exist is the caller's to know. With ``told`` the customer
         hears of it from the caller.
         """
         state = self.admit(session, ticket, Change.ASSIGN, actor, version)
         words = words_of(why)
-        ticket.team, ticket.staff_id = team, to.id if to else None
-        details: dict[str, object] = {"team": team} | ({"told": True} if told else {})
+        rule = words if words and actor.kind == ActorKind.SYSTEM else BY_HAND
+        ticket.team, ticket.team_rule, ticket.staff_id = team, rule, to.id if to else None
+        details: dict[str, object] = {"team": team, "rule": rule}
+        if told:
+            details["told"] = True
         if to:
             details |= {"staff": to.id, "name": to.name}
         return self._log(session, ticket, Change.ASSIGN, state, actor, words, details)

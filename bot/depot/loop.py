@@ -52,7 +52,7 @@ class DepotLoop(OrderLoop[DepotOrder]):
         self._handoffs = handoffs
         self._tickets = tickets
         self._texts = texts
-        self._answers = Answers(texts, live)
+        self._answers = Answers(texts, live, tickets.clocks)
 
     @property
     def patience(self) -> timedelta:

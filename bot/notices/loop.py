@@ -27,13 +27,15 @@ from conversations.schemas import Outbound
 from conversations.texts import Texts
 from parcels import identity, notices
 from parcels import notice_repository as repository
-from parcels.notice_models import Notice
+from parcels.notice_models import Node, Notice
 from parcels.notice_rules import NoticeRules
 from parcels.notices import News
 from store import clock
 from store.claims import backoff, claim, release
 from store.engine import Database
 from store.live import Live
+from tickets.promises import deliveries
+from tickets.promises.clocks import Clocks
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class NoticeLoop:
         rules: NoticeRules,
         proof: identity.Rules,
         texts: Texts,
+        clocks: Clocks,
     ) -> None:
         self._database = database
         self._live = live
@@ -68,6 +71,7 @@ class NoticeLoop:
         self._rules = rules
         self._proof = proof
         self._texts = texts
+        self._clocks = clocks
         self._loop = Loop(live, "notices", self._work)
 
     def start(self) -> None:
@@ -177,6 +181,12 @@ class NoticeLoop:
         assert message is not None, "told already, and yet not done"
         for news in told:
             news.notice.message_id = message.id
+            said = words.promised(self._texts, language, news.shipment)
+            if news.node is Node.OUT_FOR_DELIVERY and said and news.shipment.eta_to:
+                deliveries.make(
+                    session, self._clocks, message, news.shipment.waybill_no, said,
+                    news.shipment.eta_to, agreed=False,
+                )  # fmt: skip
         self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
 
     def _put_off(self, notice_id: int, error: str) -> None:

@@ -21,6 +21,7 @@ from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
 from tickets.compensation.money import Money
+from tickets.incidents.service import Incidents
 from tickets.service import Tickets
 
 COOKIE = "desk_session"
@@ -36,6 +37,7 @@ class Desk:
     database: Database
     handoffs: Handoffs
     tickets: Tickets
+    incidents: Incidents
     problems: tuple[str, ...]
     texts: Texts
     live: Live

@@ -11,6 +11,7 @@ from handoff.desk import (
     overdue,
     pages,
     parcels,
+    proposals,
     scores,
     sign_in,
     stream,
@@ -48,6 +49,7 @@ def router(desk: Desk) -> APIRouter:
     compensation.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)
     incidents.add_routes(shown, desk, templates)
+    proposals.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()

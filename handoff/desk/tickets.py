@@ -62,6 +62,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         team: Annotated[str, Query(max_length=40)] = "",
         mine: bool = False,
         overdue: bool = False,
+        incident: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         q: Annotated[str, Query(max_length=60)] = "",
         after: Annotated[str, Query(max_length=20)] = "",
     ) -> Response:
@@ -78,6 +79,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                 staff_id=person.id if mine or only_own else None,
                 waybill_no=canonical(q)[:40] if q.strip() else None,
                 overdue=overdue,
+                incident_id=incident,
             )
             last = tickets.by_number(session, after) if after else None
             found = [
@@ -89,6 +91,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             chosen = {
                 "state": state, "urgency": urgency, "team": team, "q": q.strip(),
                 "mine": "true" if mine else "", "overdue": "true" if overdue else "",
+                "incident": incident,
             }  # fmt: skip
             kept = {name: str(value) for name, value in chosen.items() if value}
             html = pages.render(
@@ -129,7 +132,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             key=ids.new_key(),
             teams=list(desk.tickets.routing.policy.teams),
             kinds=desk.problems,
-            staff=repository.everybody(session),
+            staff=desk.handoffs.offers.candidates_of(session, ticket),
         )
         return page(html, status)
 

@@ -54,10 +54,13 @@ class House:
         self.live = Live(database)
         self.channels = Channels([Counted()])
         self.rules = rules
-        self.texts = rooms.build(database).texts
+        built = rooms.build(database)
+        self.texts, self.clocks = built.texts, built.tickets.clocks
 
     def loop(self) -> NoticeLoop:
-        return NoticeLoop(self.database, self.live, self.channels, self.rules, PROOF, self.texts)
+        return NoticeLoop(
+            self.database, self.live, self.channels, self.rules, PROOF, self.texts, self.clocks
+        )
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:

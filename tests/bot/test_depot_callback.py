@@ -38,7 +38,9 @@ class Desk:
     def __init__(self, house: House, key: bytes | None = KEY) -> None:
         self.house = house
         app = FastAPI()
-        answers = Answers(rooms.build(house.database).texts, Live(house.database))
+        house_rooms = rooms.build(house.database)
+        live, clocks = Live(house.database), house_rooms.tickets.clocks
+        answers = Answers(house_rooms.texts, live, clocks)
         app.include_router(
             callback.router(DEPOT_RECEIPTS, house.database, DepotOrder, answers.heard, key)
         )

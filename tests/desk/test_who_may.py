@@ -61,6 +61,10 @@ def ways() -> list[Way]:
         Way("POST", "/desk/incidents", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/until", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/end", "", (403, 403, 303)),
+        Way("POST", "/desk/incidents/{incident_id}/seen", "", (403, 403, 303)),
+        Way("GET", "/desk/incidents/proposals/{proposal_id}", "", (200, 200, 200)),
+        Way("POST", "/desk/incidents/proposals/{proposal_id}/confirm", "", (403, 403, 303)),
+        Way("POST", "/desk/incidents/proposals/{proposal_id}/dismiss", "", (403, 403, 303)),
         Way("GET", "/desk/parcels", "", (200, 200, 200)),
         Way("GET", "/desk/parcels/{number}", "", (200, 200, 200)),
         Way("POST", "/desk/parcels/{number}/reveal", "", (200, 200, 200)),
@@ -208,6 +212,8 @@ def address(world: World, way: Way) -> str:
     if "{incident_id}" in way.path:
         assert world.signed_in("chen").press("/desk/incidents", False, **FOG).status_code == 303
         return way.path.replace("{incident_id}", "1")
+    if "{proposal_id}" in way.path:
+        return way.path.replace("{proposal_id}", str(world.rise()))
     if "{ask_id}" in way.path:
         return way.path.replace("{ask_id}", "1")
     if "{number}" in way.path:
@@ -242,7 +248,11 @@ def use(browser: Browser, way: Way, path: str, csrf: str | None) -> Any:
     if path.startswith("/api"):
         headers = {} if csrf is None else {"X-CSRF-Token": csrf}
         return browser.client.post(path, json=words, headers=headers)
-    form = (FOG if "incidents" in path else words) | ({} if csrf is None else {"csrf": csrf})
+    if "proposals" in path:
+        words = {"kind": "road", "until": "2199-01-01T00:00"}
+    form = (FOG if "incidents" in path and "proposals" not in path else words) | (
+        {} if csrf is None else {"csrf": csrf}
+    )
     return browser.client.post(path, data=form)
 
 

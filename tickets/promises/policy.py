@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PositiveInt, RootModel, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from store import policies
 from store.policies import Policy, one_of
 from tickets.models import Urgency
-from tickets.promises.calendar import Calendar, Hours
+from tickets.promises import calendar
+from tickets.promises.calendar import Calendar
 from tickets.promises.ledger import Ledger
 from tickets.promises.models import PromiseKind, Topic
 
@@ -85,10 +86,6 @@ class PromisePolicy(Policy):
         return given
 
 
-class _Calendars(RootModel[dict[str, Hours]]):
-    """``policies/calendars.yml``."""
-
-
 @dataclass(frozen=True, slots=True)
 class Terms:
     """One version of the policy, ready to promise by."""
@@ -127,8 +124,7 @@ class Policies:
     NAME = "promises.yml"
 
     def __init__(self, folder: Path, zone: ZoneInfo, classes: Collection[str]) -> None:
-        hours = policies.load(folder / "calendars.yml", _Calendars).root
-        self._calendars = {name: Calendar.of(of, zone) for name, of in hours.items()}
+        self._calendars = calendar.from_folder(folder, zone)
         self._classes = classes
         path = folder / self.NAME
         self.text = policies.read(path)
