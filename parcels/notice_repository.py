@@ -99,14 +99,18 @@ def _add(session: Session, chosen: Select[Any]) -> None:
     session.execute(adding.on_conflict_do_nothing())
 
 
-def hold_customers(session: Session, customer_ids: Collection[int]) -> Sequence[Customer]:
-    """These customers, told of nothing by anybody else until the transaction ends."""
-    return session.scalars(
+def due_customers(session: Session, most: int) -> Sequence[Customer]:
+    """Whoever is to be told of something now, who has waited longest first: told by nobody else
+    until the transaction ends. Customers whom another worker is telling are left to it."""
+    rows = session.scalars(
         select(Customer)
-        .where(Customer.id.in_(customer_ids))
-        .order_by(Customer.id)
-        .with_for_update(key_share=True)
-    ).all()
+        .join(Notice, Notice.customer_id == Customer.id)
+        .where(Notice.due_at <= clock.now())
+        .order_by(Notice.due_at)
+        .limit(most)
+        .with_for_update(of=Customer, key_share=True, skip_locked=True)
+    )
+    return list(dict.fromkeys(rows))
 
 
 def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting]:
@@ -120,6 +124,12 @@ def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting
         .execution_options(populate_existing=True)
     )
     return [(notice, scan, shipment) for notice, scan, shipment in rows]
+
+
+def due(session: Session, customer_id: int) -> Sequence[Notice]:
+    """What this customer is to be told of now."""
+    mine = (Notice.customer_id == customer_id, Notice.due_at <= clock.now())
+    return session.scalars(select(Notice).where(*mine)).all()
 
 
 def last_told(
