@@ -62,6 +62,7 @@ class Node(NamedTuple):
     place: str
     status: Status
     at: int
+    origin: str
 
 
 def travelled(session: Session, shipment_ids: Collection[int]) -> Iterator[Node]:
@@ -77,6 +78,7 @@ def travelled(session: Session, shipment_ids: Collection[int]) -> Iterator[Node]
             func.coalesce(Scan.place, ""),
             Scan.status,
             at,
+            func.coalesce(Shipment.origin, ""),
         )
         .join(Shipment, Shipment.id == Scan.shipment_id)
         .where(
@@ -111,6 +113,25 @@ def histogram(session: Session, leg: Leg) -> dict[int, int]:
 def histogram_of_stay(session: Session, leg: Leg) -> dict[int, int]:
     """The same, wherever they went from there."""
     return _bars(session, leg)
+
+
+def histogram_of_route(
+    session: Session, origins: Collection[str], destinations: Collection[str]
+) -> dict[int, int]:
+    """Parcels by the whole hours they took from one of these places to one of those."""
+    bars = session.execute(
+        select(LegHours.hour, func.sum(LegHours.parcels))
+        .where(
+            LegHours.carrier == "",
+            LegHours.place.in_(origins),
+            LegHours.status == Status.IN_TRANSIT,
+            LegHours.ends == Ends.ROUTE,
+            LegHours.toward.in_(destinations),
+            LegHours.parcels > 0,
+        )
+        .group_by(LegHours.hour)
+    )
+    return {hour: int(parcels) for hour, parcels in bars}
 
 
 def _bars(session: Session, leg: Leg, *toward: object) -> dict[int, int]:
