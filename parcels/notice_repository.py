@@ -61,12 +61,13 @@ def add_of_scans(session: Session, source: str, event_ids: Collection[str]) -> N
 
 
 def add_of_incident(
-    session: Session, incident_id: int, affected: Select[int], facts: Mapping[str, Any]
+    session: Session, incident_id: int, affected: ColumnElement[bool], facts: Mapping[str, Any]
 ) -> None:
-    """Due rows for the subscribers of these parcels, each once for an incident."""
+    """Due rows for the subscribers of the parcels of which ``affected`` is true, each once for an
+    incident."""
     chosen = (
         _rows(null(), literal(incident_id), literal(dict(facts), Json))
-        .where(Shipment.id.in_(affected))
+        .where(affected)
         .order_by(Shipment.id)
     )
     _add(session, chosen)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Select,
     and_,
     cast,
     extract,
@@ -170,8 +169,9 @@ def ended_incidents(session: Session, limit: int) -> Sequence[Incident]:
     ).all()
 
 
-def held_up(incident: Incident, arrived: Collection[Status]) -> Select[int]:
-    """The ids of the shipments that it explains: what ``incidents.for_shipment`` says of one."""
+def held_up(incident: Incident, arrived: Collection[Status]) -> ColumnElement[bool]:
+    """Of which shipments it is true that it explains them: what ``incidents.for_shipment`` says of
+    one."""
 
     def newest(column: InstrumentedAttribute[str | None]) -> Any:
         placed = select(column).where(Scan.shipment_id == Shipment.id, Scan.place.is_not(None))
@@ -185,7 +185,7 @@ def held_up(incident: Incident, arrived: Collection[Status]) -> Select[int]:
     then = func.coalesce(newest(Scan.next_place), Shipment.destination)
     on_route = and_(lies_in(here, incident.place), lies_in(then, incident.to_place))
     there = or_(lies_in(here, incident.place), lies_in(then, incident.place))
-    return select(Shipment.id).where(
+    return and_(
         Shipment.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there
     )
 

@@ -476,7 +476,7 @@ async def test_an_incident_is_told_to_all_it_holds_up_once(house: House) -> None
     house.owner(OTHER, "bob", english=True)
     incident = notices.Incident(
         7,
-        select(Shipment.id).where(Shipment.waybill_no.in_([ONE, OTHER])),
+        Shipment.waybill_no.in_([ONE, OTHER]),
         "weather",
         "武汉转运中心",
         clock.now() + timedelta(hours=6),
