@@ -169,6 +169,7 @@ def assemble(settings: Settings) -> Service:
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
     telling = notice_rules.from_file(POLICIES / "notices.yml")
+    timeline = Timeline(settings.public_url)
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -181,7 +182,7 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
-        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts),
+        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts, timeline),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
@@ -204,7 +205,7 @@ def assemble(settings: Settings) -> Service:
             upload=lambda number: evidence_links(settings).to(f"{evidence.PREFIX}{number}"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
-            timeline=Timeline(settings.public_url),
+            timeline=timeline,
             tariffs=Tariffs.from_file(
                 POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
             ),

@@ -48,7 +48,7 @@ def enter(session: Session, key: str, given: Report, staff_id: int) -> Incident:
     words = {"zh": incident.words_zh, "en": incident.words_en}
     told = notices.Incident(
         id=incident.id,
-        affected=road_repository.held_up(incident, _ARRIVED),
+        affected=lambda parcel: road_repository.held_up(parcel, incident, _ARRIVED),
         reason=incident.kind,
         place=incident.place,
         until=incident.expected_until,

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from conversations.models import Conversation, Customer, Message
@@ -31,11 +30,11 @@ ENDED = frozenset({Status.DELIVERED, Status.RETURNED})
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What holds up many parcels: ``affected`` is true of their rows. ``reason`` is one of
-    the texts ``notices.reason.…``; ``words`` by language take its place where there are any."""
+    """What holds up many parcels, those that are ``affected``. ``reason`` is one of the texts
+    ``notices.reason.…``; ``words`` by language take its place where there are any."""
 
     id: int
-    affected: ColumnElement[bool]
+    affected: repository.Affected
     reason: str
     place: str
     until: datetime | None = None

@@ -169,25 +169,23 @@ def ended_incidents(session: Session, limit: int) -> Sequence[Incident]:
     ).all()
 
 
-def held_up(incident: Incident, arrived: Collection[Status]) -> ColumnElement[bool]:
-    """Of which shipments it is true that it explains them: what ``incidents.for_shipment`` says of
-    one."""
+def held_up(parcel: Any, incident: Incident, arrived: Collection[Status]) -> ColumnElement[bool]:
+    """Whether it explains a shipment, given by the columns of its row: what
+    ``incidents.for_shipment`` says of one."""
 
     def newest(column: InstrumentedAttribute[str | None]) -> Any:
-        placed = select(column).where(Scan.shipment_id == Shipment.id, Scan.place.is_not(None))
+        placed = select(column).where(Scan.shipment_id == parcel.id, Scan.place.is_not(None))
         by_road = (step.desc() for step in ROAD)
-        return placed.order_by(*by_road).limit(1).correlate(Shipment).scalar_subquery()
+        return placed.order_by(*by_road).limit(1).correlate_except(Scan).scalar_subquery()
 
     def lies_in(place: ColumnElement[str | None], named: str | None) -> ColumnElement[bool]:
         return func.lower(place).contains((named or "").lower(), autoescape=True)
 
-    here = func.coalesce(newest(Scan.place), Shipment.origin)
-    then = func.coalesce(newest(Scan.next_place), Shipment.destination)
+    here = func.coalesce(newest(Scan.place), parcel.origin)
+    then = func.coalesce(newest(Scan.next_place), parcel.destination)
     on_route = and_(lies_in(here, incident.place), lies_in(then, incident.to_place))
     there = or_(lies_in(here, incident.place), lies_in(then, incident.place))
-    return and_(
-        Shipment.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there
-    )
+    return and_(parcel.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there)
 
 
 def incident_by_key(session: Session, key: str) -> Incident | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,6 +32,7 @@ from parcels import notice_repository as repository
 from parcels.notice_models import Notice
 from parcels.notice_rules import NoticeRules
 from parcels.notices import News
+from parcels.timeline import Timeline
 from store import clock
 from store.claims import backoff, release
 from store.engine import Database
@@ -71,6 +72,7 @@ class NoticeLoop:
         rules: NoticeRules,
         proof: identity.Rules,
         texts: Texts,
+        timeline: Timeline,
     ) -> None:
         self._database = database
         self._live = live
@@ -78,6 +80,7 @@ class NoticeLoop:
         self._rules = rules
         self._proof = proof
         self._texts = texts
+        self._timeline = timeline
         self._loop = Loop(live, "notices", self._work)
 
     def start(self) -> None:
@@ -125,6 +128,8 @@ class NoticeLoop:
         found = notices.worth_telling(session, self._rules, customers)
         talks = record.latest_conversations(session, ids)
         before = repository.told_before(session, ids)
+        shipments = {number for due in found.values() for number in due.news}
+        links = self._timeline.links(session, shipments)
         letters: list[Letter] = []
         for customer in customers:
             due, conversation = found.get(customer.id), talks.get(customer.id)
@@ -138,7 +143,8 @@ class NoticeLoop:
                     self._wait(due.waiting, at)
                     continue
                 first = customer.id not in before
-                letters.append(self._letter(session, customer, conversation, told, first=first))
+                letter = self._letter(session, customer, conversation, told, links, first=first)
+                letters.append(letter)
             for row in due.waiting:
                 release(row, retry_at=None)
         self._post(session, letters)
@@ -172,6 +178,7 @@ class NoticeLoop:
         customer: Customer,
         conversation: Conversation,
         told: Sequence[News],
+        links: Mapping[int, str],
         *,
         first: bool,
     ) -> Letter:
@@ -180,7 +187,7 @@ class NoticeLoop:
         language = conversation.language
         outbound = Outbound(
             f"{KEY}{told[0].notice.id}",
-            words.text(self._texts, language, told, proven, first=first),
+            words.text(self._texts, language, told, proven, links, first=first),
             words.buttons(self._texts, language, told, proven),
         )
         return Letter(conversation, outbound, told)

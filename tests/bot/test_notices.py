@@ -20,12 +20,11 @@ from bot.notices.loop import MAX_ATTEMPTS, Letter, NoticeLoop
 from conversations import service as conversations
 from conversations.models import Author, Conversation
 from conversations.schemas import Capabilities, Outbound
-from parcels import notice_repository, notices
-from parcels.models import Shipment
+from parcels import notice_repository, notices, timeline
 from parcels.notice_models import Node, Notice, NoticeWish
 from store import clock
 from store.engine import Database
-from tests.bot.notices_house import CODE, COURIER_PHONE, RULES, House
+from tests.bot.notices_house import CODE, COURIER_PHONE, PUBLIC_URL, RULES, House
 from tests.channels.fake import FakeChannel, FakePlatform
 from tests.channels.house import until
 from tests.rooms import SHANGHAI, file_store
@@ -93,6 +92,11 @@ async def test_every_node_is_told_in_the_customers_language(
     assert ONE in in_chinese
     assert ONE in in_english
     assert len(house.told()) == 2
+    with house.database.write() as session:
+        (code,) = timeline.service_codes(session, [1]).values()
+    for words in (in_chinese, in_english):
+        ended = state in ("Delivered", "Returned")
+        assert (f"{PUBLIC_URL}{timeline.PATH}/{code}" in words) is not ended
 
 
 async def test_out_for_delivery_names_the_courier_and_offers_another_time(house: House) -> None:
@@ -476,7 +480,7 @@ async def test_an_incident_is_told_to_all_it_holds_up_once(house: House) -> None
     house.owner(OTHER, "bob", english=True)
     incident = notices.Incident(
         7,
-        Shipment.waybill_no.in_([ONE, OTHER]),
+        lambda parcel: parcel.waybill_no.in_([ONE, OTHER]),
         "weather",
         "武汉转运中心",
         clock.now() + timedelta(hours=6),

@@ -130,7 +130,7 @@ def test_two_who_need_the_first_link_at_once_get_the_same(database: Database, at
 
     def need() -> None:
         with database.write() as session:
-            codes.append(timeline.service_code(session, shipment_id))
+            codes.append(timeline.service_codes(session, [shipment_id])[shipment_id])
 
     threads = [threading.Thread(target=need) for _ in range(8)]
     for thread in threads:
