@@ -16,7 +16,7 @@ from bot.channels.http.channel import HttpChannel
 from bot.channels.http.links import Links
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
-from bot.channels.registry import Channels
+from bot.channels.registry import OURS, Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
@@ -164,11 +164,13 @@ def assemble(settings: Settings) -> Service:
         labels = texts.room("zh", "wecom")
         channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))
     links = Links(settings.public_url, derived(settings, "file links"))
-    for account in http.from_file(POLICIES / "http.yml", settings.http_secrets):
+    apps = list(http.from_file(POLICIES / "http.yml", settings.http_secrets))
+    for account in apps:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    telling = notice_rules.from_file(POLICIES / "notices.yml")
+    named = OURS | {account.channel for account in apps}
+    telling = notice_rules.from_file(POLICIES / "notices.yml", named)
     timeline = Timeline(settings.public_url)
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
