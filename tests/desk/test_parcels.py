@@ -88,7 +88,7 @@ def test_everything_about_a_parcel_stands_on_one_page(world: World) -> None:
     case_id = lived_in(world)
     page = world.signed_in("lili").get(f"/desk/parcels/{NUMBER}").text
     for shown in (
-        "杭州萧山转运中心", "已发出", "上海青浦转运中心", "暴雨", "DEP-7", "来源 own",
+        "杭州萧山转运中心", "已发出", "上海青浦转运中心", "暴雨", "DEP-7", "来源 自有系统",
         "网点拒绝", "R-77", "too_late", "等网点答复", "破损",
         f'href="/desk/cases/{case_id}"', "对上了", "没对上", "在轨迹页",
     ):  # fmt: skip

@@ -31,6 +31,7 @@ def test_notices_of_a_parcel_are_readable(
         expect(page.locator("#followers-h")).to_be_visible()
         assert_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.evaluate("document.querySelector('#followers-h').scrollIntoView()")
         photograph(page, f"parcel-notices-{language}-{size[0]}")
 
 
