@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from rasa_sdk import Action, Tracker
-from rasa_sdk.events import ActiveLoop, EventType
+from rasa_sdk.events import ActiveLoop, EventType, FollowupAction
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.handing import hand_over, too_angry
@@ -82,7 +82,8 @@ def _with_person(turn: Turn, reply: Reply) -> Reply:
 
 def _without_change(turn: Turn, reply: Reply) -> Reply:
     """The customer wants something else now: the change under way is let go."""
-    if turn.tracker.get_slot("change") is None:
+    goes_on = FollowupAction(CHANGE_FORM) in reply.events
+    if goes_on or turn.tracker.get_slot("change") is None:
         return reply
     events = remember(change=None)
     if turn.form == CHANGE_FORM:

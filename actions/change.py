@@ -94,6 +94,9 @@ class ValidateChangeForm(Skill):
             return closing(open_ticket(turn, problem))
         if not turn.services.orders_go_out and intent not in NEED_NO_DEPOT:
             return closing(pass_on(turn, intent))
+        offered = Draft.of(turn.tracker.get_slot("change"))
+        if turn.intent == "affirm" and offered and offered.intent == intent:
+            return steps.go_on(turn, offered, begun=True)
         number = turn.number or (before.waybill_no if before else None)
         draft = Draft(intent=intent, said=turn.text, waybill_no=number)
         if before is not None and before.intent == intent and _same_parcel(before, number):
@@ -133,7 +136,7 @@ def _hear(turn: Turn, draft: Draft) -> Draft | None:
         case "digits":
             return draft if identity.digits_in(turn.text, asked=True) else None
         case "time":
-            understood = steps.time_in(turn)
+            understood = steps.time_in(turn, turn.text)
             return steps.timed(turn, draft, understood) if understood else None
         case "title" | "tax_number" | "email":
             return invoice.hear(turn, draft)
@@ -151,7 +154,7 @@ def _confirmed(turn: Turn, draft: Draft) -> Draft | None:
     """A yes, or another wish in the place of the one that was summed up."""
     if turn.text == turn.say("change.yes") or turn.intent == "affirm":
         return draft
-    understood = steps.time_in(turn)
+    understood = steps.time_in(turn, turn.text)
     if "from" in draft.details and understood and turn.intent not in LETS_GO:
         return replace(steps.timed(turn, draft, understood), asked=None)
     return None

@@ -38,9 +38,9 @@ def go_on(turn: Turn, draft: Draft, *, begun: bool = False) -> Reply:
 
 
 def volunteered(turn: Turn, draft: Draft) -> Draft:
-    """What the message that begins a change tells beside it: nothing of it is asked again."""
+    """What the words that begin a change tell beside it: nothing of it is asked again."""
     rules = turn.services.changes
-    kind = rules.named(draft.intent, turn.text)
+    kind = rules.named(draft.intent, draft.said)
     if kind is not None:
         # The place of a locker is no station's.
         draft = draft if kind == draft.kind else draft.without("place", "person")
@@ -48,16 +48,16 @@ def volunteered(turn: Turn, draft: Draft) -> Draft:
     if draft.intent == "ask_invoice":
         draft = invoice.hear(turn, draft) or draft
     if draft.intent in {"change_delivery_time", "request_pickup"}:
-        understood = time_in(turn)
+        understood = time_in(turn, draft.said)
         if understood:
             draft = timed(turn, draft, understood)
     return draft
 
 
-def time_in(turn: Turn) -> Interval | None:
-    """The time a message wishes for: its last sentence that tells one ("今天不在家，明天送")."""
+def time_in(turn: Turn, words: str) -> Interval | None:
+    """The time that words wish for: their last sentence that tells one ("今天不在家，明天送")."""
     now, zone = clock.now(), turn.services.texts.zone
-    for sentence in reversed(_SENTENCES.split(turn.text)):
+    for sentence in reversed(_SENTENCES.split(words)):
         if understood := times.understand(sentence, now, zone):
             return understood
     return None

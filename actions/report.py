@@ -9,6 +9,8 @@ from __future__ import annotations
 from rasa_sdk.events import EventType
 
 from actions.base import Skill
+from actions.change_steps import volunteered
+from actions.draft import Draft
 from actions.handing import hand_over, offers_person, too_angry
 from actions.matters import CHANGES, change_beside
 from actions.parcel import propose
@@ -22,7 +24,7 @@ from parcels.service import whereabouts
 from tickets import evidence
 from tickets import repository as tickets
 from tickets.intake import Fact
-from tickets.models import Urgency
+from tickets.models import Ticket, Urgency
 from tickets.promises.models import PromiseKind
 from tickets.service import Complaint, Opened
 from tickets.urgency import Circumstances, Verdict
@@ -30,7 +32,7 @@ from tickets.urgency import Circumstances, Verdict
 THREAT = "escalate_threat"
 TELLS_WHERE = frozenset({"report_delay", "report_perishable", "report_loss"})
 LEAVES_FORM = frozenset({"ask_human", THREAT}) | CHANGES
-"""Nothing more is asked: the ticket opens with what is known, and a person takes over."""
+"""Nothing more is asked: the ticket opens with what is known, and what was said comes next."""
 ENDS_CHAT = frozenset({"thank", "goodbye"})
 """Said in the form: the customer has told what he wanted to tell."""
 NO_ANSWER = frozenset({"deny", "nlu_fallback", "out_of_scope"})
@@ -57,8 +59,9 @@ class ValidateReportForm(Skill):
     def handle(self, turn: Turn) -> Reply:
         if turn.requested and turn.intent in INTERRUPTIONS and not turn.given_now("waybill_no"):
             return Reply()
-        kind = report_kind(turn)
-        number, question = self._waybill(turn)
+        vents = _vents_about(turn)
+        kind = vents.kind if vents else report_kind(turn)
+        number, question = (vents.waybill_no, None) if vents else self._waybill(turn)
         if question is not None:
             return Reply(
                 question.words,
@@ -68,7 +71,7 @@ class ValidateReportForm(Skill):
         facts = remember(
             report_kind=kind,
             report_text=_story(turn),
-            also=change_beside(turn) or turn.slot("also"),
+            also=_asked_beside(turn) or turn.slot("also"),
             waybill_no=number,
             proposals=None,
             tries=self._tries(turn),
@@ -76,7 +79,7 @@ class ValidateReportForm(Skill):
             detail=turn.text if turn.requested == "detail" else turn.slot("detail"),
             **({} if turn.intent in LEAVES_FORM else turn.plain_answer),
         )
-        missing = self._missing(turn, kind, number)
+        missing = None if vents else self._missing(turn, kind, number)
         if missing is None:
             return Reply(events=(*facts, *remember(requested_slot=None)))
         return Reply(
@@ -192,7 +195,7 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     )
     evidence.gather(turn.session, turn.services.tickets.lifecycle, turn.conversation.id)
     words = [_sorry(turn, opened, threat)]
-    if shipment is not None and kind in TELLS_WHERE:
+    if shipment is not None and kind in TELLS_WHERE and turn.intent != "complain":
         words.append(describe(turn, whereabouts(turn.session, shipment)))
         if whereabouts(turn.session, shipment).reason:
             turn.services.tickets.clocks.keep(
@@ -214,12 +217,16 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
         if number is None and turn.slot("waybill_no") is None:
             words.append(turn.say("report.number_later"))
         return Reply(tuple(words), (), remember(pending=None))
-    also = turn.slot("also") or change_beside(turn)
+    also = turn.slot("also") or _asked_beside(turn)
     if also is None:
         return Reply(tuple(words), offers_person(turn), remember(pending=None))
     words.append(turn.say("report.also", matter=turn.say(f"words.matter.{also}")))
     yes = turn.say("report.also_yes")
-    return Reply(tuple(words), (Button(yes, yes),), remember(pending=also))
+    offered = Draft(also, turn.slot("report_text") or turn.text, waybill_no=number)
+    offered = volunteered(turn, offered)
+    return Reply(
+        tuple(words), (Button(yes, yes),), remember(pending=also, change=offered.to_slot())
+    )
 
 
 def report_kind(turn: Turn) -> str:
@@ -234,8 +241,24 @@ def report_kind(turn: Turn) -> str:
         return before
     for ticket in reversed(tickets.of_conversation(turn.session, turn.conversation.id)):
         return ticket.kind
-    likely = [g.intent for g in turn.guesses if g.intent in problems and g.confidence >= 0.05]
-    return likely[0] if likely else "complain"
+    below = next((g.intent for g in turn.guesses if g.intent != THREAT), None)
+    return below if below in problems else "complain"
+
+
+def _vents_about(turn: Turn) -> Ticket | None:
+    """The open ticket that a complaint without a subject is about: nothing is asked twice."""
+    if turn.intent != "complain" or turn.requested:
+        return None
+    ticket = tickets.open_about(turn.session, turn.conversation.id)
+    given = turn.given_now("waybill_no")
+    if ticket is None or (given and lookup.canonical(given) != ticket.waybill_no):
+        return None
+    return ticket
+
+
+def _asked_beside(turn: Turn) -> str | None:
+    """The change asked for in the same message, or instead of the fact the form wanted."""
+    return turn.intent if turn.intent in CHANGES else change_beside(turn)
 
 
 def forget() -> tuple[EventType, ...]:
@@ -251,8 +274,6 @@ def _why_a_person(turn: Turn, opened: Opened, threat: bool) -> tuple[str, str, b
         return "threat", "threat_of_regulator_media_lawyer", True
     if turn.intent == "ask_human" or _asks_person(turn):
         return "ask_human", "customer_asked", True
-    if turn.intent in CHANGES:
-        return "change_request", turn.intent, True
     if opened.ticket.urgency == Urgency.RED:
         return "red_urgency", opened.ticket.urgency_rule, True
     if too_angry(turn):
@@ -264,7 +285,10 @@ def _sorry(turn: Turn, opened: Opened, threat: bool) -> str:
     """Feelings first, unless the form's first question has said it already."""
     if "\n" in (turn.slot("report_text") or ""):
         return ""
-    return turn.say(f"report.feel.{'threat' if threat else opened.ticket.kind}")
+    vents = opened.joined and turn.intent == "complain"
+    return turn.say(
+        f"report.feel.{'threat' if threat else 'complain' if vents else opened.ticket.kind}"
+    )
 
 
 def _receipt(turn: Turn, opened: Opened) -> str:

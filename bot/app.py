@@ -14,9 +14,21 @@ from fastapi.staticfiles import StaticFiles
 
 from actions import runtime
 from bot import actions_route, edge, evidence
-from bot.assembly import POLICIES, Service, assemble, depot_key, derived, evidence_links
+from bot.assembly import (
+    POLICIES,
+    Service,
+    assemble,
+    depot_key,
+    derived,
+    evidence_links,
+    progress_links,
+)
+from bot.channels.web.limits import Limits
+from bot.channels.web.page import Page
 from bot.depot import callback
 from bot.depot.answers import Answers
+from bot.progress import routes as progress
+from bot.progress.acts import Progress
 from bot.settings import Settings
 from bot.ticks import Ticks
 from handoff.desk import routes as desk
@@ -49,6 +61,7 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         service.promises.start()
+        service.asks.start()
         service.webhooks.start()
         service.notices.start()
         ticks.start()
@@ -63,6 +76,7 @@ def create(settings: Settings) -> FastAPI:
             await service.depot.stop()
         ticks.stop()
         await service.promises.stop()
+        await service.asks.stop()
         await service.webhooks.stop()
         await service.notices.stop()
         await service.fetching.stop()
@@ -80,6 +94,25 @@ def create(settings: Settings) -> FastAPI:
     _routes(app, service)
     edge.guard(app, service.texts, service.files.most)
     return app
+
+
+def _progress(service: Service) -> Progress:
+    """What the page of a ticket works with."""
+    settings, skills = service.settings, service.skills
+    return Progress(
+        database=service.database,
+        live=service.live,
+        texts=service.texts,
+        tickets=skills.tickets,
+        handoffs=skills.handoffs,
+        after=service.after,
+        rules=skills.changes.identity,
+        links=progress_links(settings, service.after.link_lasts),
+        upload=skills.upload,
+        page=Page(service.texts, service.files.most),
+        limits=Limits(),
+        secure_cookies=settings.secure_cookies,
+    )
 
 
 def _routes(app: FastAPI, service: Service) -> None:
@@ -100,6 +133,7 @@ def _routes(app: FastAPI, service: Service) -> None:
             Pages(service.texts),
         )
     )
+    app.include_router(progress.router(_progress(service)))
     app.include_router(
         sources.router(
             service.database,

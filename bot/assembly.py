@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from actions import runtime
 from bot import contract, evidence, webhooks
+from bot.after import AfterLoop
 from bot.channels.console.channel import ConsoleChannel
 from bot.channels.fetching import FetchLoop
 from bot.channels.http import account as http
@@ -27,6 +28,7 @@ from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
 from bot.notices.loop import NoticeLoop
+from bot.progress import view as progress
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
@@ -35,6 +37,7 @@ from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
+from handoff.after import Episodes
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
@@ -52,6 +55,9 @@ from store.engine import Database
 from store.errors import SettingsError
 from store.live import Live
 from tickets import intake
+from tickets.after import policy as after_policy
+from tickets.after.asking import Asking
+from tickets.after.service import After
 from tickets.anger import Anger
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
@@ -86,6 +92,8 @@ class Service:
     webhooks: WebhookLoop
     simulator: Simulator | None
     promises: PromiseLoop
+    asks: AfterLoop
+    after: After
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
@@ -102,6 +110,11 @@ def evidence_links(settings: Settings) -> Links:
     return Links(settings.public_url, derived(settings, "evidence"), EVIDENCE)
 
 
+def progress_links(settings: Settings, lifetime: timedelta) -> Links:
+    """Where customers see how far their tickets are."""
+    return Links(settings.public_url, derived(settings, "progress"), lifetime)
+
+
 def assemble(settings: Settings) -> Service:
     """Read the policies and connect the rooms. PolicyError or SettingsError say what is wrong."""
     database = Database(settings.database)
@@ -111,15 +124,33 @@ def assemble(settings: Settings) -> Service:
     routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
-    events = Events(Notices(texts, routing, live).tell, Webhooks(wanted, live).queue)
-    lifecycle = Lifecycle(events)
     rules = intake.from_file(POLICIES / "intake.yml")
+    apps = list(http.from_file(POLICIES / "http.yml", settings.http_secrets))
+    named = OURS | {account.channel for account in apps}
+    telling = notice_rules.from_file(POLICIES / "notices.yml", named)
+    asked = after_policy.from_file(
+        POLICIES / "after.yml", rules.classes, texts.room("zh", "ticket.news")
+    )
+    asking = Asking(texts, asked, telling.quiet, settings.zone)
+    episodes = Episodes(asking)
+    page = progress_links(settings, asked.progress.link_lasts)
+    events = Events(
+        Notices(
+            texts, routing, live, asking, lambda number: page.to(progress.path_of(number))
+        ).tell,
+        Webhooks(wanted, live).queue,
+        asking.after_event,
+        episodes.after_event,
+    )
+    lifecycle = Lifecycle(events)
     clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
+    handoffs.after_end(episodes.after_end)
+    after = After(asking, tickets, texts, live)
     rasa = Rasa(settings.rasa_url)
-    router = Router(database, live, rasa, handoffs, tickets, texts)
+    router = Router(database, live, rasa, handoffs, tickets, after, texts)
     inbox = InboxLoop(database, live, router.route)
     files = Files(settings.home / "files", policies.load(POLICIES / "files.yml", FileRules))
     changes = change_rules.from_file(POLICIES / "changes.yml")
@@ -149,6 +180,7 @@ def assemble(settings: Settings) -> Service:
             )
         )  # fmt: skip
     outbox = OutboxLoop(database, live, channels, files)
+    timeline = Timeline(settings.public_url)
     if settings.wechat:
         channels.add(
             WeChatChannel(
@@ -164,14 +196,10 @@ def assemble(settings: Settings) -> Service:
         labels = texts.room("zh", "wecom")
         channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))
     links = Links(settings.public_url, derived(settings, "file links"))
-    apps = list(http.from_file(POLICIES / "http.yml", settings.http_secrets))
     for account in apps:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    named = OURS | {account.channel for account in apps}
-    telling = notice_rules.from_file(POLICIES / "notices.yml", named)
-    timeline = Timeline(settings.public_url)
     depot, simulator = _depot(settings)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
@@ -191,6 +219,8 @@ def assemble(settings: Settings) -> Service:
         webhooks=WebhookLoop(database, live, receivers),
         simulator=simulator,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        asks=AfterLoop(database, live, after),
+        after=after,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
         if settings.wechat_logistics
         else None,

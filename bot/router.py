@@ -37,6 +37,7 @@ from store.engine import Database
 from store.errors import BotUnavailable
 from store.live import Live
 from tickets import evidence
+from tickets.after.service import After
 from tickets.service import Tickets
 from tickets.urgency import Circumstances
 
@@ -73,6 +74,7 @@ class Router:
         rasa: Rasa,
         handoffs: Handoffs,
         tickets: Tickets,
+        after: After,
         texts: Texts,
     ) -> None:
         self._database = database
@@ -80,6 +82,7 @@ class Router:
         self._rasa = rasa
         self._handoffs = handoffs
         self._tickets = tickets
+        self._after = after
         self._texts = texts
 
     async def route(self, row: Inbox) -> None:
@@ -106,8 +109,13 @@ class Router:
         return await self._rasa.ask(asked.key, asked.text, asked.metadata, asked.intent)
 
     def _prepare(self, row: Inbox) -> Asked | None:
-        """What to ask the bot; None, and handled, if people hold the conversation or a file came
-        without words, which no bot can understand."""
+        """What to ask the bot; None, and handled, if the customer answered what we had asked him,
+        people hold the conversation, or a file came without words, which no bot can understand."""
+        with self._database.read() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            expected = self._after.expects(session, conversation.customer_id)
+        if expected and self._answered(row):
+            return None
         with self._database.read() as session:
             conversation = session.get_one(Conversation, row.conversation_id)
             message = session.get_one(Message, row.message_id)
@@ -133,6 +141,20 @@ class Router:
                 conversations.post(session, conversation, outbound, Author.SYSTEM)
             self._handled(session, row)
         return None
+
+    def _answered(self, row: Inbox) -> bool:
+        """Whether the message answers what we had asked the customer about his ticket or our
+        service; whoever holds the conversation. What is not solved goes to a person."""
+        with self._database.write() as session:
+            conversation = session.get_one(Conversation, row.conversation_id)
+            message = session.get_one(Message, row.message_id)
+            heard = self._after.hear(session, conversation, message, f"in:{row.id}:0")
+            if heard is None:
+                return False
+            if heard.unsolved is not None:
+                self._handoffs.again(session, conversation, heard.unsolved)
+            self._handled(session, row)
+            return True
 
     def _while_waiting(self, session: Session, conversation: Conversation, row: Inbox) -> None:
         """Nobody talks into silence: his place and time again, but not after every line.

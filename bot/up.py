@@ -53,7 +53,7 @@ def running(
     processes.require_free_port(settings.host, settings.port, "COURIER_PORT")
     processes.require_free_port("127.0.0.1", settings.rasa_port, "COURIER_RASA_PORT")
     fitting = prepare(settings, console, empty=empty)
-    settings = _with_depot(settings)
+    settings = with_depot(settings)
     children = [processes.service(settings), processes.rasa(settings, fitting)]
     try:
         for child in children:
@@ -128,7 +128,7 @@ def _seed(settings: Settings, database: Database) -> None:
         )
 
 
-def _with_depot(settings: Settings) -> Settings:
+def with_depot(settings: Settings) -> Settings:
     """A demo without a depot of its own gets the simulator; nobody else does."""
     if settings.depot is not None or not (settings.home / PEOPLE_FILE).exists():
         return settings

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Conversation
+from conversations.models import Audience, Author, Conversation, Kind
 from conversations.schemas import Outbound
 from conversations.texts import Texts
 from handoff.service import Handoffs
@@ -55,12 +55,17 @@ class Overdue:
         return look
 
     def resume(self, session: Session, ticket_id: int) -> bool:
-        """Whom a ticket waits for has had his time: it waits no longer, and its clocks go on."""
+        """Whom a ticket waits for has had his time: it waits no longer, its clocks go on, and its
+        conversation says so to whoever works on it."""
         ticket = session.get_one(Ticket, ticket_id)
         tickets.hold(session, ticket)
         if ticket.waiting_until is None or ticket.waiting_until > clock.now():
             return False
         self._tickets.lifecycle.change(session, ticket, Change.RESUME, SYSTEM, "time_is_over")
+        talk = session.get_one(Conversation, ticket.conversation_id)
+        conversations.append(
+            session, talk, Author.SYSTEM, "waited", kind=Kind.EVENT, audience=Audience.STAFF
+        )
         self._live.after_commit(session, "queue", f"conversation:{ticket.conversation_id}")
         return True
 

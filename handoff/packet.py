@@ -203,7 +203,7 @@ def build(
     ticket = (
         session.get(Ticket, request.ticket_id)
         if request.ticket_id
-        else tickets.open_of_conversation(session, conversation.id)
+        else tickets.open_about(session, conversation.id)
     )
     waybill = request.waybill_no or (ticket.waybill_no if ticket else None)
     meter = allowance.meter(session, conversation.id, can)

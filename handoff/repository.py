@@ -32,6 +32,14 @@ def move_cases(session: Session, from_ticket: int, to_ticket: int) -> None:
     session.execute(update(Case).where(Case.ticket_id == from_ticket).values(ticket_id=to_ticket))
 
 
+def taken_about(session: Session, ticket_id: int) -> bool:
+    """Whether a person talks with a customer about this ticket at present."""
+    found = session.scalar(
+        select(Case.id).where(Case.state == CaseState.TAKEN, Case.ticket_id == ticket_id).limit(1)
+    )
+    return found is not None
+
+
 def demo_staff(session: Session) -> Sequence[Staff]:
     return session.scalars(select(Staff).where(Staff.demo).order_by(Staff.id)).all()
 

@@ -36,6 +36,9 @@ ANSWERS = (PromiseKind.CONTACT, PromiseKind.REPLY)
 """What a person's words to the customer keep."""
 
 
+Ended = Callable[[Session, Case], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A case in the queue: how many are before it, and by when a person writes at the latest."""
@@ -63,6 +66,12 @@ class Handoffs:
         self._routing = tickets.routing
         self._capabilities = capabilities
         self._live = live
+        self._ended: list[Ended] = []
+
+    def after_end(self, hook: Ended) -> None:
+        """Register ``hook(session, case)``: called when a case was resolved or handed back, in that
+        transaction."""
+        self._ended.append(hook)
 
     def request(
         self,
@@ -108,6 +117,19 @@ class Handoffs:
         self._event(session, conversation, "waiting" if hold else "contact_promised", None)
         self._wake(session, conversation)
         return Placed(case, repository.waiting_before(session, case), contact_by, already=False)
+
+    def again(self, session: Session, conversation: Conversation, ticket: Ticket) -> None:
+        """The customer of a ticket says that it is not solved: somebody gets in touch about it."""
+        verdict = Verdict(Urgency(ticket.urgency), ticket.urgency_rule)
+        request = packets.Request(
+            reason="not_solved",
+            rule="not_solved",
+            intent=ticket.kind,
+            verdict=verdict,
+            waybill_no=ticket.waybill_no,
+            ticket_id=ticket.id,
+        )
+        self.request(session, conversation, request, hold=False)
 
     def _join(
         self,
@@ -351,6 +373,8 @@ class Handoffs:
         conversation.failures = conversation.anger = 0
         self._event(session, conversation, state, person.id)
         self._say(session, conversation, f"case:{case.id}:{state}", f"handoff.{state}", person.name)
+        for hook in self._ended:
+            hook(session, case)
         self._wake(session, conversation)
         return case
 

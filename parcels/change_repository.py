@@ -14,6 +14,7 @@ from parcels.change_models import (
     OrderKind,
     OrderState,
 )
+from parcels.models import Shipment
 
 
 def last_try(session: Session, customer_id: int, waybill_no: str) -> IdentityTry | None:
@@ -43,9 +44,10 @@ def proven_since(session: Session, customer_id: int, waybill_no: str, since: dat
 def proven_numbers(
     session: Session, customer_id: int, since: datetime, *, limit: int
 ) -> Sequence[str]:
-    """The numbers that this customer gave the right digits for after ``since``."""
+    """The waybills that this customer gave the right digits for after ``since``."""
     return session.scalars(
         select(IdentityTry.waybill_no)
+        .join(Shipment, Shipment.waybill_no == IdentityTry.waybill_no)
         .where(
             IdentityTry.customer_id == customer_id,
             IdentityTry.at > since,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import Enum, auto
 
@@ -72,8 +72,13 @@ def digits_in(text: str, *, asked: bool) -> str | None:
 
 def proven(session: Session, rules: Rules, customer: Customer, waybill_no: str) -> bool:
     """Whether this customer has proved this number his own, and the proof still holds."""
+    return proven_about(session, rules, customer, canonical(waybill_no))
+
+
+def proven_about(session: Session, rules: Rules, customer: Customer, about: str) -> bool:
+    """``proven`` of what is no waybill; see ``judge``."""
     since = clock.now() - rules.holds(customer.channel)
-    return change_repository.proven_since(session, customer.id, canonical(waybill_no), since)
+    return change_repository.proven_since(session, customer.id, about, since)
 
 
 def all_proven(session: Session, rules: Rules, customer: Customer, limit: int) -> Sequence[str]:
@@ -90,10 +95,14 @@ def only_proven(session: Session, rules: Rules, customer: Customer) -> str | Non
 
 def locked(session: Session, rules: Rules, customer: Customer, waybill_no: str) -> bool:
     """Whether no further try of this customer at this number is heard now."""
-    number, at = canonical(waybill_no), clock.now()
-    last = change_repository.last_try(session, customer.id, number)
+    return _locked(session, rules, customer, canonical(waybill_no))
+
+
+def _locked(session: Session, rules: Rules, customer: Customer, about: str) -> bool:
+    at = clock.now()
+    last = change_repository.last_try(session, customer.id, about)
     own = last is not None and last.wrong_in_row >= rules.tries and last.at > at - rules.lock
-    by_all = change_repository.wrong_at_waybill(session, number, at - _DAY)
+    by_all = change_repository.wrong_at_waybill(session, about, at - _DAY)
     of_his = change_repository.wrong_of_customer(session, customer.id, at - _DAY)
     return own or by_all >= rules.waybill_tries_a_day or of_his >= rules.customer_tries_a_day
 
@@ -106,38 +115,58 @@ def prove(
     waybill_no: str,
     digits: str,
 ) -> Answer:
-    """Hear one try and keep it; the same message heard again is the same try. ``message_id`` is
-    None for a try on the parcel's own page.
+    """Hear one try; see ``judge``. ``message_id`` is None for a try on the parcel's own page."""
+    number = canonical(waybill_no)[:40]
+
+    def right() -> bool:
+        shipment = repository.by_waybill(session, number)
+        return fits(phones_of(shipment), digits)
+
+    return judge(session, rules, customer, message_id, number, right)
+
+
+def judge(
+    session: Session,
+    rules: Rules,
+    customer: Customer,
+    message_id: int | None,
+    about: str,
+    right: Callable[[], bool],
+) -> Answer:
+    """Hear one try and keep it; the same message heard again is the same try. ``about`` is what is
+    to be proved: a waybill, or a name that no waybill can have.
 
     LOCKED also for the wrong try that locks. What is locked is neither compared nor kept.
     """
-    number = canonical(waybill_no)[:40]
     heard = change_repository.try_in(session, message_id) if message_id else None
     if heard is None:
-        if locked(session, rules, customer, number):
+        if _locked(session, rules, customer, about):
             return Answer.LOCKED
-        right = _fits(repository.by_waybill(session, number), digits)
-        last = change_repository.last_try(session, customer.id, number)
+        last = change_repository.last_try(session, customer.id, about)
         before = last.wrong_in_row if last and last.wrong_in_row < rules.tries else 0
         heard = IdentityTry(
             customer_id=customer.id,
-            waybill_no=number,
+            waybill_no=about,
             message_id=message_id,
-            wrong_in_row=0 if right else before + 1,
+            wrong_in_row=0 if right() else before + 1,
             at=clock.now(),
         )
         session.add(heard)
         session.flush()
     if heard.wrong_in_row == 0:
         return Answer.RIGHT
-    return Answer.LOCKED if locked(session, rules, customer, number) else Answer.WRONG
+    return Answer.LOCKED if _locked(session, rules, customer, about) else Answer.WRONG
 
 
-def _fits(shipment: Shipment | None, digits: str) -> bool:
-    """Both phones are compared, whether they exist or not, and all four digits of each."""
-    phones = (shipment.recipient_phone, shipment.sender_phone) if shipment else (None, None)
-    fits = [hmac.compare_digest(_last_four(phone).encode(), digits.encode()) for phone in phones]
-    return fits[0] | fits[1]
+def phones_of(shipment: Shipment | None) -> tuple[str | None, str | None]:
+    """Whose last digits prove a parcel."""
+    return (shipment.recipient_phone, shipment.sender_phone) if shipment else (None, None)
+
+
+def fits(phones: Sequence[str | None], digits: str) -> bool:
+    """All phones are compared, whether they exist or not, and all four digits of each."""
+    found = [hmac.compare_digest(_last_four(phone).encode(), digits.encode()) for phone in phones]
+    return any(found)
 
 
 def _last_four(phone: str | None) -> str:

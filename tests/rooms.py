@@ -17,16 +17,21 @@ from conversations.models import Conversation
 from conversations.schemas import Capabilities, Inbound
 from conversations.texts import Texts
 from handoff import staff
+from handoff.after import Episodes
 from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from parcels import notice_rules
 from parcels.regions import Regions
 from parcels.tariffs import Tariffs
 from store import policies
 from store.engine import Database
 from store.live import Live
 from tickets import intake
+from tickets.after import policy as after_policy
+from tickets.after.asking import Asking
+from tickets.after.service import After
 from tickets.events import Events
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
@@ -47,6 +52,7 @@ class Rooms:
     texts: Texts
     tickets: Tickets
     handoffs: Handoffs
+    after: After
 
 
 def build_clocks(folder: Path = POLICIES) -> Clocks:
@@ -55,21 +61,39 @@ def build_clocks(folder: Path = POLICIES) -> Clocks:
     return Clocks(Policies(folder, SHANGHAI, classes))
 
 
+def progress_page(number: str) -> str:
+    """Where the progress of a ticket is seen."""
+    return f"https://desk.test/tickets/progress/{number}"
+
+
+def build_asking(texts: Texts) -> Asking:
+    """By the company's own policies."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    news = texts.room("zh", "ticket.news")
+    asked = after_policy.from_file(POLICIES / "after.yml", classes, news)
+    quiet = notice_rules.from_file(POLICIES / "notices.yml").quiet
+    return Asking(texts, asked, quiet, SHANGHAI)
+
+
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
     live = Live(database)
-    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    asking = build_asking(texts)
+    episodes = Episodes(asking)
+    telling = Notices(texts, routing, live, asking, progress_page).tell
+    lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
+    handoffs = Handoffs(texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live)
+    handoffs.after_end(episodes.after_end)
     return Rooms(
         database=database,
         texts=texts,
         tickets=tickets,
-        handoffs=Handoffs(
-            texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live
-        ),
+        handoffs=handoffs,
+        after=After(asking, tickets, texts, live),
     )
 
 

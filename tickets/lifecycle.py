@@ -14,6 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import flag_modified
 
 from store import clock
 from store.errors import Forbidden, Invalid, NotYours, Outdated, OutOfOrder, TooLong
@@ -87,7 +88,14 @@ NEEDS_WHY = frozenset(
 MAY: Mapping[ActorKind, frozenset[Change]] = MappingProxyType(
     {
         ActorKind.CUSTOMER: frozenset(
-            {Change.AGREE, Change.DECLINE, Change.CANCEL, Change.REOPEN, Change.RESUME}
+            {
+                Change.AGREE,
+                Change.DECLINE,
+                Change.FOLLOW_UP,
+                Change.CANCEL,
+                Change.REOPEN,
+                Change.RESUME,
+            }
         ),
         ActorKind.STAFF: frozenset(Change),
         ActorKind.SYSTEM: frozenset(Change),
@@ -245,6 +253,7 @@ class Lifecycle:
         if to != ticket.state:
             details = {"from": ticket.state, "to": to} | details
         ticket.state = to
+        flag_modified(ticket, "state")  # a second proposal is a change too: its version goes up
         ticket.closed_at = (ticket.closed_at or clock.now()) if to in FINISHED else None
         return self.events.log(session, ticket, TELLS[change], actor, why, details=details)
 

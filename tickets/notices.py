@@ -6,38 +6,47 @@ a text there is the house's own and never leaves it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy.orm import Session
 
-from conversations import repository as record
 from conversations import service as conversations
 from conversations.models import Author
 from conversations.schemas import Outbound
 from conversations.texts import Texts
 from store.live import Live
+from tickets.after.asking import Asking
 from tickets.models import ActorKind, Ticket, TicketEvent, What
+from tickets.reach import reach
 from tickets.routing import Routing
-
-NO_CHANNEL = "api"
-"""The channel of customers known only to a program: its webhooks tell them."""
 
 
 class Notices:
     """``tell`` hangs on ``Events.after_event``."""
 
-    def __init__(self, texts: Texts, routing: Routing, live: Live) -> None:
+    def __init__(
+        self,
+        texts: Texts,
+        routing: Routing,
+        live: Live,
+        asking: Asking,
+        link: Callable[[str], str],
+    ) -> None:
+        """``link`` is the address of a ticket's progress page, by its number."""
         self._texts = texts
         self._routing = routing
         self._live = live
+        self._asking = asking
+        self._link = link
 
     def tell(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
         """Queue the words for an event, in the transaction that wrote it; once, by its id."""
-        key = f"ticket.news.{_news(event)}"
+        news = news_of(event)
+        key = f"ticket.news.{news}"
         if event.details.get("told") or not self._texts.has(key):
             return
-        conversation = record.latest_conversation(session, ticket.customer_id)
-        if conversation is None or (
-            record.customer_of(session, conversation).channel == NO_CHANNEL
-        ):
+        conversation = reach(session, ticket.customer_id)
+        if conversation is None:
             return
         language = conversation.language
         team = self._routing.policy.teams.get(ticket.team)
@@ -52,14 +61,20 @@ class Notices:
             until=ticket.waiting_until or event.at,
             into=event.details.get("into", ""),
         )
-        conversations.post(
-            session, conversation, Outbound(f"ticket:{event.id}", words), Author.SYSTEM
-        )
+        if news in self._asking.policy.progress.link_in:
+            words += "\n" + self._texts.say(
+                language, "progress.link", link=self._link(ticket.number)
+            )
+        buttons = self._asking.buttons(session, ticket, event, language)
+        outbound = Outbound(f"ticket:{event.id}", words, buttons)
+        message = conversations.post(session, conversation, outbound, Author.SYSTEM)
+        if message is not None:
+            self._asking.noted(session, ticket, event, message)
         self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
 
 
-def _news(event: TicketEvent) -> str:
-    """The text an event is told by; some are told in one of several ways, or not at all."""
+def news_of(event: TicketEvent) -> str:
+    """What an event is to the customer: some are told in one of several ways, or not at all."""
     match event.what:
         case What.OPENED:  # his own report is answered where he made it
             return "mine" if event.actor == ActorKind.CUSTOMER else event.what

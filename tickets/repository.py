@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import bindparam, case, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,17 @@ from tickets.models import (
     TicketEvent,
     TicketFile,
     TicketLink,
+    WaitingFor,
 )
+from tickets.promises.models import Promise
+
+_PAGE_STAMP = select(
+    Ticket.version,
+    Ticket.next_due_at,
+    select(func.max(TicketEvent.id)).where(TicketEvent.ticket_id == Ticket.id).scalar_subquery(),
+    select(func.max(Promise.id)).where(Promise.ticket_id == Ticket.id).scalar_subquery(),
+    select(func.max(Promise.ended_at)).where(Promise.ticket_id == Ticket.id).scalar_subquery(),
+).where(Ticket.number == bindparam("number"))
 
 
 def by_number(session: Session, number: str) -> Ticket | None:
@@ -69,22 +79,15 @@ def of_waybill(session: Session, waybill_no: str, limit: int) -> Sequence[Ticket
     ).all()
 
 
-def open_of_conversation(session: Session, conversation_id: int) -> Ticket | None:
-    """The newest unfinished ticket that was opened in this conversation."""
-    return session.scalar(
-        select(Ticket)
-        .where(Ticket.conversation_id == conversation_id, IS_OPEN)
-        .order_by(Ticket.id.desc())
-        .limit(1)
-    )
-
-
 def open_about(session: Session, conversation_id: int) -> Ticket | None:
     """The unfinished ticket that was opened or joined in this conversation: one that waits for the
     customer before others, else the newest."""
     joined = select(TicketEvent.ticket_id).where(TicketEvent.conversation_id == conversation_id)
     return session.scalar(
-        select(Ticket).where(Ticket.id.in_(joined), IS_OPEN).order_by(Ticket.id.desc()).limit(1)
+        select(Ticket)
+        .where(Ticket.id.in_(joined), IS_OPEN)
+        .order_by(case((Ticket.waiting_for == WaitingFor.CUSTOMER, 0), else_=1), Ticket.id.desc())
+        .limit(1)
     )
 
 
@@ -123,6 +126,13 @@ def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:
     return session.scalars(
         select(TicketEvent).where(TicketEvent.ticket_id == ticket_id).order_by(TicketEvent.id)
     ).all()
+
+
+def page_stamp(session: Session, number: str) -> tuple[Any, ...] | None:
+    """Changes whenever a ticket, what happened to it, or what is promised of it does. One look-up:
+    open pages ask it again and again."""
+    row = session.execute(_PAGE_STAMP, {"number": number}).one_or_none()
+    return None if row is None else tuple(row)
 
 
 def links(session: Session, ticket_id: int) -> Sequence[TicketLink]:

@@ -24,7 +24,7 @@ from store.live import Live
 from tickets import listing, repository, schemas
 from tickets.events import Actor
 from tickets.models import ActorKind, Ticket, TicketState, Urgency
-from tickets.notices import NO_CHANNEL
+from tickets.reach import NO_CHANNEL
 from tickets.service import Complaint, Tickets, canonical_number
 
 PREFIX = "/api/tickets"

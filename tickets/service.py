@@ -25,6 +25,7 @@ from tickets.routing import Routing
 from tickets.urgency import Circumstances, UrgencyRules, Verdict
 
 _NUMBER = re.compile(r"^CS(\d{6})-?(\d{4,})$")
+_NAMED = re.compile(r"(?<![A-Za-z0-9])CS\d{6}-?\d{4,}(?!\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +135,24 @@ class Tickets:
         return new
 
     def told(
-        self, session: Session, ticket: Ticket, text: str, *, waybill_no: str | None = None
+        self,
+        session: Session,
+        ticket: Ticket,
+        text: str,
+        *,
+        waybill_no: str | None = None,
+        key: str | None = None,
     ) -> Ticket:
-        """A further fact from the customer, kept as an event; a first number is the ticket's.
+        """A further fact from the customer, kept as an event (once, by ``key``); a first number is
+        the ticket's.
 
         The ticket it belongs to from now on: by its number it may turn out to be another one's.
         """
         repository.hold(session, ticket)
+        if key is not None and repository.event_by_key(session, key) is not None:
+            return ticket
         self.lifecycle.heard(session, ticket, CUSTOMER)
-        self.lifecycle.events.log(session, ticket, What.TOLD, CUSTOMER, text)
+        self.lifecycle.events.log(session, ticket, What.TOLD, CUSTOMER, text, key=key)
         return self.learn_waybill(session, ticket, waybill_no) if waybill_no else ticket
 
     def learn_waybill(self, session: Session, ticket: Ticket, waybill_no: str) -> Ticket:
@@ -272,6 +282,15 @@ def canonical_number(typed: str) -> str | None:
     """A ticket number as we write it, from any case, with or without the dash; else None."""
     match = _NUMBER.match("".join(typed.upper().split()))
     return f"CS{match[1]}-{match[2]}" if match else None
+
+
+def without_number(text: str) -> tuple[str, str | None]:
+    """A message without the ticket number it names, and that number as we write it."""
+    found = _NAMED.search(text)
+    if found is None:
+        return text.strip(), None
+    rest = f"{text[: found.start()]} {text[found.end() :]}"
+    return " ".join(rest.split()), canonical_number(found[0])
 
 
 def _circumstances(complaint: Complaint, contacts: int) -> Circumstances:

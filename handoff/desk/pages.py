@@ -21,6 +21,7 @@ from handoff.staff import SignedIn
 from store import ids
 from store.errors import Contradicts, NotFound
 from tickets import repository as tickets
+from tickets.after import repository as asks
 from tickets.models import FINISHED
 from tickets.promises import repository as promises
 from tickets.promises.models import PromiseState
@@ -69,6 +70,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             outcomes=OUTCOMES,
             most=desk.files.most,
             overdue=promises.count_for_attention(session) if person.is_supervisor else 0,
+            low=asks.count_low(session) if person.is_supervisor else 0,
             **queue_facts(views.queue(session), person.id),
         )
         return page(html, 200, **headers)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from conversations.models import Author, Conversation, Customer, Kind, Message
 from handoff.models import Case, ParcelLook
 from handoff.repository import OPEN
+from tickets.after.models import Ask
 from tickets.models import Ticket
 from tickets.promises.models import Promise
 
@@ -64,6 +65,30 @@ def broken_promises(
     if before is not None:
         query = query.where(Promise.id < before)
     return [Broken(*row) for row in session.execute(query.order_by(Promise.id.desc()).limit(limit))]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A low score with what it was given for."""
+
+    ask: Ask
+    conversation: Conversation
+    customer: Customer
+    ticket: Ticket | None
+
+
+def low_scores(session: Session, *, before: int | None = None, limit: int = 40) -> Sequence[Scored]:
+    """Those that no supervisor has seen, newest first."""
+    query = (
+        select(Ask, Conversation, Customer, Ticket)
+        .join(Conversation, Conversation.id == Ask.conversation_id)
+        .join(Customer, Customer.id == Conversation.customer_id)
+        .outerjoin(Ticket, Ticket.id == Ask.ticket_id)
+        .where(Ask.attention)
+    )
+    if before is not None:
+        query = query.where(Ask.id < before)
+    return [Scored(*row) for row in session.execute(query.order_by(Ask.id.desc()).limit(limit))]
 
 
 def looks(session: Session, waybill_no: str, limit: int) -> Sequence[ParcelLook]:

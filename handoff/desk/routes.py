@@ -10,6 +10,7 @@ from handoff.desk import (
     overdue,
     pages,
     parcels,
+    scores,
     sign_in,
     stream,
     telegram,
@@ -40,6 +41,7 @@ def router(desk: Desk) -> APIRouter:
     review.add_routes(shown, desk, templates)
     telegram.add_routes(shown, desk, templates)
     overdue.add_routes(shown, desk, templates)
+    scores.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
     tickets.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)

@@ -20,6 +20,8 @@ from parcels.models import Shipment
 from parcels.repository import by_waybill
 from store.errors import Forbidden, NotFound
 from tickets import repository as tickets
+from tickets.after.models import Ask
+from tickets.after.repository import after_ticket
 from tickets.intake import Missing
 from tickets.lifecycle import Change
 from tickets.models import FINISHED, LinkKind, Ticket, TicketEvent
@@ -57,6 +59,8 @@ class Opened:
     files: tuple[Attached, ...]
     missing: Missing | None
     promises: Sequence[Promised]
+    asks: Sequence[Ask]
+    """What its customer was asked after the solution."""
     links: tuple[Linked, ...]
     changes: tuple[Change, ...]
     talk: str | None
@@ -106,6 +110,7 @@ def opened(session: Session, ticket: Ticket, person: SignedIn, rules: Tickets) -
         files=files,
         missing=rules.intake.lacks(ticket, (f.kind for f in files)) if rules.intake else None,
         promises=promised(promises.of_ticket(session, ticket.id)),
+        asks=after_ticket(session, ticket.id),
         links=tuple(
             Linked(session.get_one(Ticket, other_of(link, ticket)), LinkKind(link.kind))
             for link in tickets.links(session, ticket.id)

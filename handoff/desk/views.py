@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,8 @@ from handoff.models import Case, CaseState
 from handoff.packet import Promised, promised_to
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
+from tickets.after.models import Ask
+from tickets.after.repository import in_conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ class Opened:
     topic: InTopic | None
     promises: tuple[Promised, ...]
     """What this customer was promised, and what became of it, at this moment."""
+    asks: Sequence[Ask]
+    """What he was asked here after a solution."""
 
     @property
     def version(self) -> str:
@@ -150,6 +155,7 @@ def opened(session: Session, case: Case, person: SignedIn, handoffs: Handoffs) -
         mine=case.state == CaseState.TAKEN and case.staff_id == person.id,
         topic=_in_topic(session, conversation.id),
         promises=tuple(promised_to(session, customer.id)),
+        asks=in_conversation(session, conversation.id),
     )
 
 

@@ -433,8 +433,9 @@ async def test_a_problem_told_beside_a_change_is_a_ticket_first(
         guesses=("report_damage",),
     )
     assert "CS260302-0001" in told.texts
+    assert "派送地点" in told.texts  # and then the change, by the bot itself
     conversation = the_conversation(database)
-    assert conversation.holder == Holder.WAITING
+    assert conversation.holder == Holder.BOT
     with database.read() as session:
         case = handoffs.open_case(session, conversation.id)
         assert case is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -169,6 +170,26 @@ def test_a_ticket_waits_no_longer_than_it_said(house: Rooms, at: Move) -> None:
         assert session.get_one(Ticket, ticket_id).waiting_for is None
         (solution,) = [p for p in repository.of_ticket(session, ticket_id) if p.state == "open"]
     assert solution.by == until + 2 * HOUR
+
+
+def test_the_end_of_a_wait_is_seen_once_by_whoever_works_on_it(house: Rooms, at: Move) -> None:
+    ticket_id = opened(house)
+    with house.database.write() as session:
+        ticket = session.get_one(Ticket, ticket_id)
+        until = clock.now() + HOUR
+        house.tickets.lifecycle.wait(session, ticket, SYSTEM, WaitingFor.CUSTOMER, until, "照片")
+    at(until)
+    loops = [loop_of(house) for _ in range(2)]
+    threads = [threading.Thread(target=loop.sweep) for loop in loops]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with house.database.read() as session:
+        resumed = session.scalars(select(TicketEvent).where(TicketEvent.what == What.RESUMED)).all()
+        told = session.scalars(select(Message).where(Message.text == "waited")).all()
+    assert [event.why for event in resumed] == ["time_is_over"]
+    assert [(m.kind, m.audience) for m in told] == [("event", "staff")]
 
 
 def test_one_that_cannot_be_looked_at_stops_no_other_and_comes_back(house: Rooms, at: Move) -> None:

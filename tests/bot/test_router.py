@@ -30,8 +30,9 @@ async def answered(database: Database, text: str, label: str, holder: Holder) ->
     """What a customer who sends a photo is told."""
     parts = rooms.build(database)
     router = Router(
-        database, Live(database), Rasa(NOBODY), parts.handoffs, parts.tickets, parts.texts
-    )
+        database, Live(database), Rasa(NOBODY), parts.handoffs, parts.tickets, parts.after,
+        parts.texts,
+    )  # fmt: skip
     photo = (Reference(FileKind.PHOTO, "f1"),)
     with database.write() as session:
         row, _ = conversations.receive(

@@ -372,7 +372,7 @@ def test_the_stream_tells_what_changed_and_resumes_after_what_was_seen(
     with httpx.stream("GET", path + "/events", headers=language, timeout=30) as answer:
         told = events(answer.iter_lines())
         name, first, parts = next(told)
-        assert (name, parts["news"]) == ("parcel", "On its way")
+        assert (name, parts["news"]) == ("page", "On its way")
         scanned(house.database, NUMBER, status=Status.OUT_FOR_DELIVERY, place="上海浦东网点")
         _, second, parts = next(told)
         assert parts["news"] == "Out for delivery"

@@ -45,6 +45,8 @@ def ways() -> list[Way]:
         Way("GET", "/desk/undelivered", "", (403, 403, 200)),
         Way("GET", "/desk/overdue", "", (403, 403, 200)),
         Way("POST", "/desk/overdue/{promise_id}/seen", "taken", (403, 403, 303)),
+        Way("GET", "/desk/scores", "", (403, 403, 200)),
+        Way("POST", "/desk/scores/{ask_id}/seen", "", (403, 403, 303)),
         Way("GET", "/desk/tickets", "", (200, 200, 200)),
         Way("GET", "/desk/incidents", "", (200, 200, 200)),
         Way("POST", "/desk/incidents", "", (403, 403, 303)),
@@ -163,6 +165,8 @@ def address(world: World, way: Way) -> str:
     if "{incident_id}" in way.path:
         assert world.signed_in("chen").press("/desk/incidents", False, **FOG).status_code == 303
         return way.path.replace("{incident_id}", "1")
+    if "{ask_id}" in way.path:
+        return way.path.replace("{ask_id}", "1")
     if "{number}" in way.path:
         number = ticket_in(world, way.case) if "tickets" in way.path else world.parcel()
         return way.path.replace("{number}", number)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 import django_htmx
@@ -38,6 +38,7 @@ from conversations.models import (
 from conversations.schemas import ANY, Button, Capabilities, Inbound, Outbound, Reference
 from conversations.texts import Texts
 from handoff import repository, staff
+from handoff.after import Episodes
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import STATIC, Desk, router
@@ -53,7 +54,7 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_clocks, file_store
+from tests.rooms import build_asking, build_clocks, file_store, progress_page
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
@@ -250,6 +251,30 @@ def policies() -> tuple[Texts, UrgencyRules, Routing]:
     )
 
 
+class Lent:
+    """Stands for the desk of the test that runs: its routes take longer to build than a test."""
+
+    now: ClassVar[Desk]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.now, name)
+
+
+@functools.cache
+def application() -> FastAPI:
+    """The desk's application, built once, around whatever desk is lent to it."""
+    app = FastAPI()
+    app.include_router(router(cast(Desk, Lent())))
+    app.mount("/static/desk", StaticFiles(directory=STATIC))
+    app.mount("/static/vendor", StaticFiles(directory=VENDOR))
+
+    @app.exception_handler(CourierError)
+    def fail(_: Request, error: CourierError) -> JSONResponse:
+        return JSONResponse({"error": error.code}, error.status)
+
+    return app
+
+
 def build(database: Database) -> World:
     """Everything on ``database``, which must have its schema and the three people."""
     texts, urgency, routing = policies()
@@ -259,25 +284,21 @@ def build(database: Database) -> World:
         "web": Capabilities(buttons=True, typing=True, files=ANY),
         "wechat": Capabilities(max_length=600, reply_quota=5, files=media.CARRIED),
     }
-    lifecycle = Lifecycle(Events(Notices(texts, routing, live).tell))
+    asking = build_asking(texts)
+    episodes = Episodes(asking)
+    telling = Notices(texts, routing, live, asking, progress_page).tell
+    lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     rules = intake.from_file(ROOT / "policies" / "intake.yml")
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
+    handoffs.after_end(episodes.after_end)
     desk = Desk(
         database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip
-    app = FastAPI()
-    app.include_router(router(desk))
-    app.mount("/static/desk", StaticFiles(directory=STATIC))
-    app.mount("/static/vendor", StaticFiles(directory=VENDOR))
-
-    @app.exception_handler(CourierError)
-    def fail(_: Request, error: CourierError) -> JSONResponse:
-        return JSONResponse({"error": error.code}, error.status)
-
-    return World(database, desk, tickets, app)
+    Lent.now = desk
+    return World(database, desk, tickets, application())
 
 
 @functools.cache

@@ -85,12 +85,11 @@ class Known:
         ]
 
 
-class House:
-    """The running installation: its processes, its record, its people."""
+class Seen:
+    """A running installation as its record and its people show it."""
 
-    def __init__(self, settings: Settings, children: list[Child]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.service, self.rasa = children
         self.database = Database(settings.database)
         people = json.loads((settings.home / up.PEOPLE_FILE).read_text())
         self.passwords: dict[str, str] = {p["login"]: p["password"] for p in people}
@@ -170,6 +169,20 @@ class House:
                 .count()
             )
 
+    def staff(self, login: str) -> Staff:
+        return Staff(self, login)
+
+    def close(self) -> None:
+        self.database.dispose()
+
+
+class House(Seen):
+    """An installation in processes of its own."""
+
+    def __init__(self, settings: Settings, children: list[Child]) -> None:
+        super().__init__(settings)
+        self.service, self.rasa = children
+
     def kill(self, child: Child) -> None:
         """End a process as a power cut does."""
         child.signal(signal.SIGKILL)
@@ -203,27 +216,28 @@ class House:
         finally:
             child.signal(signal.SIGCONT)
 
-    def staff(self, login: str) -> Staff:
-        return Staff(self, login)
-
-    def close(self) -> None:
-        self.database.dispose()
-
 
 class Staff:
     """A member of staff at the desk's API."""
 
-    def __init__(self, house: House, login: str) -> None:
+    def __init__(self, house: Seen, login: str) -> None:
         self._http = httpx.Client(base_url=house.url, timeout=15, trust_env=False)
         person = self._checked(
             self._http.post(
                 "/api/session", json={"login": login, "password": house.passwords[login]}
             )
         )
-        self._http.headers["X-CSRF-Token"] = str(person["csrf"])
+        self.csrf = str(person["csrf"])
+        self._http.headers["X-CSRF-Token"] = self.csrf
 
     def do(self, case_id: int, what: str, **facts: str) -> dict[str, object]:
         return self._checked(self._http.post(f"/api/cases/{case_id}/{what}", json=facts))
+
+    def press(self, path: str, **form: str) -> str:
+        """Send a form of a page; the page that comes of it."""
+        reply = self._http.post(path, data={"csrf": self.csrf} | form, follow_redirects=True)
+        assert reply.is_success, f"{path}: {reply.status_code} {reply.text[:300]}"
+        return reply.text
 
     def packet(self, case_id: int) -> dict[str, object]:
         return self._checked(self._http.get(f"/api/cases/{case_id}/packet"))

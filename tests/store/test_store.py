@@ -24,6 +24,7 @@ import parcels.path_models
 import parcels.point_models
 import parcels.road_models
 import store.policy_versions
+import tickets.after.models
 import tickets.models
 import tickets.promises.models
 from conversations.models import Inbox
@@ -47,6 +48,7 @@ TABLES = (
     parcels.point_models,
     parcels.notice_models,
     tickets.models,
+    tickets.after.models,
     tickets.promises.models,
 )
 LEASE = timedelta(seconds=30)

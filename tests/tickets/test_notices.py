@@ -71,11 +71,12 @@ def test_each_step_in_chinese(session: Session, tickets: Tickets) -> None:
     life.change(session, ticket, Change.FOLLOW_UP, LI)
     life.change(session, ticket, Change.REOPEN, CUSTOMER, "没到账")
     number = ticket.number
+    link = f"\n随时看进度：https://desk.test/tickets/progress/{number}"
     assert told(session) == [
-        f"您的工单 {number} 已经交给二线疑难处理跟进，我们会一直管到底。",
+        f"您的工单 {number} 已经交给二线疑难处理跟进，我们会一直管到底。{link}",
         f"您的工单 {number} 现在由李雷（二线疑难处理）负责，"
-        "前面的情况都已经转过去了，不用您再讲一遍。",
-        f"李雷已经接手您的工单 {number}，正在处理，有进展第一时间告诉您。",
+        f"前面的情况都已经转过去了，不用您再讲一遍。{link}",
+        f"李雷已经接手您的工单 {number}，正在处理，有进展第一时间告诉您。{link}",
         f"工单 {number} 还差您这边一步：请补一张外包装的照片\n"
         "麻烦您在今天 12:00 前回复，收到后我们马上继续。",
         f"工单 {number} 正在等网点核实，我们盯着，最晚今天 12:00 给您消息。",
@@ -83,7 +84,7 @@ def test_each_step_in_chinese(session: Session, tickets: Tickets) -> None:
         "您看这样行吗？同意或者有别的想法，直接在这里回复就好。",
         f"好的，工单 {number} 就按您同意的方案办，我们这就去安排。",
         f"工单 {number} 已经办结：300 元已到账\n要是问题还没解决，直接在这里告诉我们，我们接着管。",
-        f"工单 {number} 已经重新打开，我们接着处理，不用您从头再讲。",
+        f"工单 {number} 已经重新打开，我们接着处理，不用您从头再讲。{link}",
     ]
 
 

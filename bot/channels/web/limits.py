@@ -28,6 +28,8 @@ class Limits:
     messages_per_address: Rate = Rate(200, 20)
     requests_per_address: Rate = Rate(600, 60)
     parcel_pages_per_address: Rate = Rate(300, 10)
+    progress_tries_per_address: Rate = Rate(12, 1 / 60)
+    """Numbers of tickets go up by one: whoever looks for one that his digits fit is slow."""
     megabytes_per_address: Rate = Rate(1000, 0.5)
     uploads_at_once: int = 4
     """Of one network address: each is held in memory while it comes."""

@@ -69,7 +69,7 @@ def add_routes(routes: APIRouter, web: Web, streams: Slots) -> None:
     ) -> Response:
         """One try; the page then tells how it ended, in the same words whatever was wrong."""
         visitors.same_origin(request)
-        visitor, secret = _visitor(request)
+        visitor, secret = visitors.known_or_new(request)
         given = identity.digits_in(digits, asked=True)
         right = False
         with web.database.write() as session:
@@ -85,7 +85,7 @@ def add_routes(routes: APIRouter, web: Web, streams: Slots) -> None:
     async def chat(code: str, request: Request, ask: Annotated[str, Form()]) -> Response:
         """Say what the button says, with the parcel's number, and go to the chat."""
         visitors.same_origin(request)
-        visitor, secret = _visitor(request)
+        visitor, secret = visitors.known_or_new(request)
         asked.take(visitor.address)
         if ask not in SIGNS:
             raise Invalid("no such question")
@@ -116,7 +116,7 @@ def add_routes(routes: APIRouter, web: Web, streams: Slots) -> None:
 
 
 async def _events(look: Look, seen: str | None) -> AsyncIterator[ServerSentEvent]:
-    """Endless: ``parcel`` whenever the page would look different from ``seen``."""
+    """Endless: ``page`` whenever the page would look different from ``seen``."""
     yield sse.hello()
     stamp: tuple[Any, ...] | None = None
     drawn = clock.now()
@@ -132,7 +132,7 @@ async def _events(look: Look, seen: str | None) -> AsyncIterator[ServerSentEvent
                 return
             if parts.version != seen:
                 seen = parts.version
-                yield sse.event("parcel", asdict(parts), seen)
+                yield sse.event("page", asdict(parts), seen)
         await asyncio.sleep(SWEEP_SECONDS)
 
 
@@ -198,15 +198,6 @@ def _see(where: str, web: Web, secret: str | None) -> Response:
     if secret is not None:
         visitors.remember(response, visitors.COOKIE, secret, secure=web.secure_cookies)
     return response
-
-
-def _visitor(request: Request) -> tuple[Visitor, str | None]:
-    """Who this browser is; a new one gets the secret that it is to keep."""
-    known = visitors.of_cookie(request)
-    if known is not None:
-        return known, None
-    secret, address = visitors.new()
-    return Visitor(visitors.PAGE, address), secret
 
 
 def _inbound(

@@ -68,6 +68,15 @@ def new() -> tuple[str, str]:
     return secret, ids.fingerprint(secret)
 
 
+def known_or_new(request: Request) -> tuple[Visitor, str | None]:
+    """Who this browser is; a new one gets the secret that it is to keep."""
+    known = of_cookie(request)
+    if known is not None:
+        return known, None
+    secret, address = new()
+    return Visitor(PAGE, address), secret
+
+
 def remember(response: Response, name: str, value: str, *, secure: bool) -> None:
     response.set_cookie(
         name, value, max_age=_YEAR, path="/", httponly=True, samesite="lax", secure=secure

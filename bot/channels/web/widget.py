@@ -21,6 +21,7 @@ from conversations.language import LANGUAGES
 from parcels import notice_repository as notices
 from store.errors import SiteNotAllowed
 from tickets import repository as tickets
+from tickets.after import repository as asks
 
 
 def add_routes(routes: APIRouter, web: Web, requests: Buckets) -> None:
@@ -122,5 +123,6 @@ def _become(web: Web, stranger: Visitor, customer: Visitor) -> None:
         now = conversations.become(session, was, customer.address, customer.name)
         if now.id != was.id:
             tickets.move(session, was.id, now.id)
+            asks.move(session, was.id, now.id)
             notices.move(session, was.id, now.id)
         web.live.after_commit(session, "queue", topic(customer.address))

@@ -1,4 +1,4 @@
-// A parcel's page: keeps what it shows up to date, without a reload and without losing the focus.
+// A parcel's page, or a ticket's: keeps what it shows up to date, without a reload and without losing the focus.
 
 const main = document.getElementById("main");
 const live = document.getElementById("live");
@@ -18,7 +18,7 @@ function open() {
   line = new EventSource(address);
   line.addEventListener("hello", () => standing(true));
   line.addEventListener("beat", alive);
-  line.addEventListener("parcel", (event) => {
+  line.addEventListener("page", (event) => {
     alive();
     seen = event.lastEventId;
     renew(JSON.parse(event.data));
@@ -54,7 +54,7 @@ function standing(on) {
 // The parts are our own templates, escaped by the service. What is unchanged is left alone: somebody
 // may be typing in it.
 function renew(parts) {
-  for (const name of ["now", "road", "private", "asks"]) {
+  for (const name of Object.keys(parts).filter((part) => part !== "news")) {
     if (shown[name] === parts[name]) continue;
     const first = !(name in shown);
     shown[name] = parts[name];

@@ -1,0 +1,1 @@
+"""A ticket's own page, for its customer."""
