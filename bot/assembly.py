@@ -18,7 +18,7 @@ from bot.channels.http.channel import HttpChannel
 from bot.channels.http.links import Links
 from bot.channels.inbox import InboxLoop
 from bot.channels.outbox import OutboxLoop
-from bot.channels.registry import Channels
+from bot.channels.registry import OURS, Channels
 from bot.channels.web.channel import WebChannel
 from bot.channels.web.sites import Sites
 from bot.channels.wechat.channel import WeChatChannel
@@ -140,7 +140,9 @@ def assemble(settings: Settings) -> Service:
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
     rules = intake.from_file(POLICIES / "intake.yml")
-    telling = notice_rules.from_file(POLICIES / "notices.yml")
+    apps = list(http.from_file(POLICIES / "http.yml", settings.http_secrets))
+    named = OURS | {account.channel for account in apps}
+    telling = notice_rules.from_file(POLICIES / "notices.yml", named)
     asked = after_policy.from_file(
         POLICIES / "after.yml", rules.classes, texts.room("zh", "ticket.news")
     )
@@ -197,6 +199,7 @@ def assemble(settings: Settings) -> Service:
             )
         )  # fmt: skip
     outbox = OutboxLoop(database, live, channels, files)
+    timeline = Timeline(settings.public_url)
     if settings.wechat:
         channels.add(
             WeChatChannel(
@@ -212,7 +215,7 @@ def assemble(settings: Settings) -> Service:
         labels = texts.room("zh", "wecom")
         channels.add(WecomChannel(settings.wecom, database, live, inbox.keep, labels))
     links = Links(settings.public_url, derived(settings, "file links"))
-    for account in http.from_file(POLICIES / "http.yml", settings.http_secrets):
+    for account in apps:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
@@ -230,7 +233,9 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
-        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts, clocks),
+        notices=NoticeLoop(
+            database, live, channels, telling, changes.identity, texts, timeline, clocks
+        ),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
@@ -267,7 +272,7 @@ def assemble(settings: Settings) -> Service:
             upload=lambda number: evidence_links(settings).to(f"{evidence.PREFIX}{number}"),
             goods=Goods.from_file(POLICIES / "goods.yml"),
             changes=changes,
-            timeline=Timeline(settings.public_url),
+            timeline=timeline,
             tariffs=Tariffs.from_file(
                 POLICIES / "tariffs.yml", Regions.from_file(POLICIES / "regions.yml")
             ),

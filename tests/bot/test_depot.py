@@ -43,6 +43,7 @@ from store.live import Live
 from store.orders import OrderState, Outlet
 from tests import rooms
 from tests.channels.house import until
+from tests.e2e import dialogues
 
 KEY = b"k" * 32
 NUMBER = "YT2718281828459"
@@ -243,6 +244,31 @@ async def test_a_silent_depot_brings_a_person_and_the_customer_is_told(
         assert session.get_one(Conversation, house.conversation_id).holder == Holder.BOT
         known = {slot["name"]: slot["value"] for slot in case.packet["slots"]}
         assert known == {"change": "reschedule", "new_time": "明天 15:00 到 16:00"}
+
+
+WISH = WINDOW | {"place": "gate 3", "person": "Li Lei 13911112222"}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize(("answer", "key"), [(0, "accepted"), (1, "refused"), (2, "unanswered")])
+async def test_every_change_tells_how_it_ended_in_both_languages(
+    house: House, at: Callable[[datetime], None], language: str, answer: int, key: str
+) -> None:
+    full = {"result": "refused", "reason": "full"}
+    house.depot.script = [[ACCEPTED, full, 503][answer]]
+    with house.database.write() as session:
+        session.get_one(Conversation, house.conversation_id).language = language
+    for number, kind in enumerate(OrderKind, 1):
+        public_id = house.place(kind, f"in:{number}", **WISH)
+        async with house.at_work():
+            if key == "unanswered":
+                await until(lambda order=public_id: house.order(order).last_error)  # type: ignore[misc]
+                at(clock.now() + timedelta(hours=2, minutes=1))
+                house.live.wake("depot")
+            await until(lambda count=number: len(house.told()) == count)  # type: ignore[misc]
+        words = house.told()[-1]
+        assert dialogues.said(words, language, f"change.{key}"), words
+        assert dialogues.said(words, language, f"change.what.{kind}"), words
 
 
 async def test_two_workers_tell_each_answer_once(house: House) -> None:
