@@ -10,7 +10,8 @@ from actions.asking import Answer, told
 from actions.change_words import person
 from actions.draft import Asked, Draft
 from actions.turn import Turn, joined
-from parcels import quantities
+from parcels import history, quantities
+from parcels.history import Spread
 from parcels.quantities import plain
 from parcels.regions import Place
 from parcels.tariffs import Parcel, Part, Tariffs, Topic
@@ -32,19 +33,42 @@ class Transit:
     def answer(self, turn: Turn, draft: Draft) -> Answer:
         tariffs = turn.services.tariffs
         origin, destination = _ends(tariffs, draft)
+        spellings = tariffs.regions.spellings
+        took = history.route(turn.session, spellings(origin), spellings(destination))
+        words = [
+            self._by_history(turn, origin, destination, took)
+            if took
+            else self._by_table(turn, origin, destination),
+            turn.say("price.transit.note"),
+        ]
+        return (joined(words, turn.language),), ()
+
+    def _by_history(self, turn: Turn, origin: Place, destination: Place, took: Spread) -> str:
+        texts, language = turn.services.texts, turn.language
+        return turn.say(
+            "price.transit.history",
+            origin=origin.name(language),
+            destination=destination.name(language),
+            parcels=took.parcels,
+            median=texts.span(took.median, language),
+            low=texts.span(took.low, language),
+            high=texts.span(took.high, language),
+            end=texts.day(clock.now() + took.high, language),
+        )
+
+    def _by_table(self, turn: Turn, origin: Place, destination: Place) -> str:
+        tariffs, texts, today = turn.services.tariffs, turn.services.texts, clock.now()
         first, last = tariffs.days(origin, destination)
-        today = clock.now()
-        days = turn.say(
+        return turn.say(
             "price.transit.days",
             origin=origin.name(turn.language),
             destination=destination.name(turn.language),
             zone=turn.say(f"price.zone.{tariffs.zone(origin, destination)}"),
             first=first,
             last=last,
-            begin=turn.services.texts.day(today + timedelta(days=first), turn.language),
-            end=turn.services.texts.day(today + timedelta(days=last), turn.language),
+            begin=texts.day(today + timedelta(days=first), turn.language),
+            end=texts.day(today + timedelta(days=last), turn.language),
         )
-        return (joined([days, turn.say("price.transit.note")], turn.language),), ()
 
     def general(self, turn: Turn) -> str:
         zones = turn.services.tariffs.policy.zones

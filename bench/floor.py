@@ -1,4 +1,4 @@
-"""The least that storing scans can cost: the driver's own executemany, into the same table.
+"""The least that storing can cost: the driver's own executemany, into the same tables.
 
 No key, no HTTP, nothing checked, rows ready in memory, no parcel follows; the same indexes, the
 same batches, a commit after each, as the engine's manual has it.

@@ -64,8 +64,11 @@ def house(
 
 
 @contextmanager
-def service_alone(console: Console, folder: Path, database: str) -> Iterator[House]:
-    """The service without Rasa, answering, with its home in ``folder`` and on this database."""
+def service_alone(
+    console: Console, folder: Path, database: str, variables: Mapping[str, str] | None = None
+) -> Iterator[House]:
+    """The service without Rasa, answering, with its home in ``folder`` and on this database.
+    ``variables`` are more settings for it."""
     port, rasa_port = free_ports(2)
     home = settings.load(
         {
@@ -75,17 +78,18 @@ def service_alone(console: Console, folder: Path, database: str) -> Iterator[Hou
             "COURIER_DATABASE": database,
         }
     )
-    children = [processes.service(home)]
+    with _variables(variables or {}):
+        children = [processes.service(home)]
     try:
         children[0].start()
         with console.status("Starting the service …"):
-            processes.wait_until(lambda: _serves(home), children, SERVES_SECONDS)
+            processes.wait_until(lambda: serves(home), children, SERVES_SECONDS)
         yield House(home, children)
     finally:
         processes.stop(children)
 
 
-def _serves(home: Settings) -> bool:
+def serves(home: Settings) -> bool:
     try:
         health = httpx.get(f"{home.service_url}/health", timeout=2, trust_env=False)
     except httpx.HTTPError:

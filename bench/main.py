@@ -35,7 +35,7 @@ Bench = Callable[[Options], list[Figure]]
 
 BENCHES: dict[str, str] = {
     "channels": "conversations on three channels while platforms fail and the service is killed",
-    "parcels": "scans of parcels taken in, and a look-up among them, on SQLite and PostgreSQL",
+    "parcels": "scans taken in, a look-up among them, notices of them, on SQLite and PostgreSQL",
     "tickets": "clocks of 100,000 open tickets, each once though processes die; the desk's pages",
     "turn": "whole turns, from a message accepted to its answer stored, and memory",
 }

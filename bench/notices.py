@@ -17,12 +17,14 @@ from store.engine import Database
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A scan that became a message: ``at`` is when its outbox row was written, by the same clock as
-    ``clock.now()`` before the POST."""
+    """A scan (None: an incident) that became a message: ``at`` is when its outbox row was written,
+    by the same clock as ``clock.now()`` before the POST. Notices are numbered in the order in which
+    they fell due."""
 
-    event_id: str
+    event_id: str | None
     at: datetime
     customer_id: int
+    notice_id: int
     outbox_id: int
 
 
@@ -54,13 +56,14 @@ def subscribe(database: Database, waybill_nos: Sequence[str], channel: str = "we
 
 
 def told(database: Database) -> list[Told]:
-    """Every scan that was told, in the order in which the messages were written. A scan told to two
+    """All that was told, in the order in which the messages were written. A scan told to two
     customers is there twice, so that one told twice to the same shows."""
     with database.read() as session:
         rows = session.execute(
-            select(Scan.event_id, Outbox.created_at, Notice.customer_id, Outbox.id)
-            .join(Notice, Notice.scan_id == Scan.id)
+            select(Scan.event_id, Outbox.created_at, Notice.customer_id, Notice.id, Outbox.id)
+            .select_from(Notice)
             .join(Outbox, Outbox.message_id == Notice.message_id)
+            .outerjoin(Scan, Scan.id == Notice.scan_id)
             .order_by(Outbox.id)
         )
         return [Told(*row) for row in rows]

@@ -3,7 +3,7 @@
 Real service, real HTTP, several clients with keys, batches of 10,000, on SQLite and on a real
 PostgreSQL. A customer writes meanwhile: how long is the wait until the message is stored? Then a
 look-up, as ``track_parcel`` makes it, in databases of three sizes, by turns, so that a noisy
-machine disturbs all alike.
+machine disturbs all alike. Last, what becomes of scans that customers wait for: ``waves``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import aiohttp
 from rich.console import Console
 from sqlalchemy import func, select
 
-from bench import floor
+from bench import floor, waves
 from bench.driver import ConsoleLine
 from bench.engines import ENGINES, New
 from bench.figures import Figure, at_most, percentile, plain
@@ -55,14 +55,15 @@ _CUSTOMERS = itertools.count(1)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Parcels in the databases that are looked up in (five scans each); the last one is filled over
-    HTTP. ``lookups`` in each of them."""
+    HTTP. ``lookups`` in each of them. ``told``: who hears of scans."""
 
     parcels: tuple[int, int, int]
     lookups: int
+    told: waves.Size
 
 
-QUICK = Plan((200, 2_000, 20_000), 500)
-FULL = Plan((2_000, 20_000, 200_000), 3_000)
+QUICK = Plan((100, 1_000, 10_000), 500, waves.Size(singles=40, wave=1_000))
+FULL = Plan((2_000, 20_000, 200_000), 3_000, waves.Size(singles=500, wave=50_000))
 
 
 class NotStored(CourierError):
@@ -102,6 +103,8 @@ def run(options: Options) -> list[Figure]:
             with opened(folder) as new:
                 bench = Bench(engine, new, roads, bodies, goods, folder, options.console)
                 found += bench.measure(plan.lookups)
+                home = folder / f"{engine}-told"
+                found += waves.measure(engine, new, plan.told, home, options.console)
     return found
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from store.live import Live
 
@@ -51,6 +51,61 @@ class Loop:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(self._sweep):
                             await woken.wait()
+
+
+class Together(Generic[Job]):
+    """Changes that many tasks want to make at the same moment, made in one transaction: those that
+    come while it is under way wait for the next. So one commit, and one place in the queue of
+    SQLite's writers, serves them all."""
+
+    def __init__(self, make: Callable[[Sequence[Job]], None]) -> None:
+        """``make`` makes all of them in a transaction, or none; called in a thread."""
+        self._make = make
+        self._waiting: list[tuple[Job, asyncio.Future[None]]] = []
+        self._making: asyncio.Task[None] | None = None
+
+    async def made(self, change: Job) -> None:
+        """Come back when it is committed, with the exception if it could not be made."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((change, done))
+        if self._making is None or self._making.done():
+            self._making = asyncio.create_task(self._make_all())
+        await done
+
+    async def _make_all(self) -> None:
+        while self._waiting:
+            some, self._waiting = self._waiting, []
+            try:
+                await asyncio.to_thread(self._make, [change for change, _ in some])
+            except Exception:
+                # What is wrong with one must not undo the others.
+                for change, done in some:
+                    await self._make_one(change, done)
+            else:
+                for _, done in some:
+                    _settle(done)
+
+    async def _make_one(self, change: Job, done: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.to_thread(self._make, [change])
+        except Exception as error:
+            _settle(done, error)
+        else:
+            _settle(done)
+
+    async def stop(self) -> None:
+        """Wait for what is being written."""
+        if self._making is not None:
+            await asyncio.gather(self._making, return_exceptions=True)
+
+
+def _settle(done: asyncio.Future[None], error: Exception | None = None) -> None:
+    if done.done():
+        return  # whoever asked for it was cancelled meanwhile
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
 
 
 class Crew:

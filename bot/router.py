@@ -267,7 +267,7 @@ class Router:
             evidence.gather(session, self._tickets.lifecycle, row.conversation_id)
         release(current, retry_at=None)
         topics = ["outbox", f"conversation:{row.conversation_id}"]
-        if waits_behind(session, current):
+        if waits_behind(session, [current]):
             topics.append("inbox")
         self._live.after_commit(session, *topics)
 

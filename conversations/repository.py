@@ -48,9 +48,10 @@ _TO_WHOM = (
     select(Message, Customer)
     .join(Conversation, Conversation.id == Message.conversation_id)
     .join(Customer, Customer.id == Conversation.customer_id)
-    .where(Message.id == bindparam("message_id"))
+    .where(Message.id.in_(bindparam("message_ids", expanding=True)))
 )
-_OUTBOX_KEY = select(Outbox.id).where(Outbox.key == bindparam("key"))
+_OUTBOX = select(Outbox).where(Outbox.id.in_(bindparam("ids", expanding=True)))
+_OUTBOX_KEYS = select(Outbox.key).where(Outbox.key.in_(bindparam("keys", expanding=True)))
 
 
 def customer(
@@ -197,21 +198,33 @@ def outbox_of(session: Session, message_ids: Iterable[int]) -> dict[int, Outbox]
     return {row.message_id: row for row in rows}
 
 
-def to_whom(session: Session, row: Outbox) -> tuple[Message, Customer]:
-    """The message of an outbox row and the customer it is for."""
-    message, customer = session.execute(_TO_WHOM, {"message_id": row.message_id}).one()
-    return message, customer
+def to_whom(session: Session, rows: Collection[Outbox]) -> dict[int, tuple[Message, Customer]]:
+    """The messages of outbox rows by their ids, and the customers they are for."""
+    found = session.execute(_TO_WHOM, {"message_ids": [row.message_id for row in rows]})
+    return {message.id: (message, customer) for message, customer in found}
 
 
-def outbox_key_exists(session: Session, key: str) -> bool:
-    return session.scalar(_OUTBOX_KEY, {"key": key}) is not None
+def outbox(session: Session, ids: Collection[int]) -> dict[int, Outbox]:
+    """Rows of the outbox by id."""
+    return {row.id: row for row in session.scalars(_OUTBOX, {"ids": list(ids)})}
+
+
+def outbox_keys(session: Session, keys: Sequence[str]) -> frozenset[str]:
+    """Which of these keys messages have already."""
+    return frozenset(session.scalars(_OUTBOX_KEYS, {"keys": keys}))
 
 
 def due_with_key(session: Session, prefix: str, most: int) -> int:
-    """How many messages whose key begins so are due to be sent now; ``most`` are counted."""
+    """How many messages whose key begins so wait to be sent now; ``most`` are counted. Not those
+    that a worker has in its hands, be it a dead one."""
+    at = clock.now()
     due = (
         select(Outbox.id)
-        .where(Outbox.due_at <= clock.now(), Outbox.key.startswith(prefix, autoescape=True))
+        .where(
+            Outbox.due_at <= at,
+            or_(Outbox.leased_until.is_(None), Outbox.leased_until <= at),
+            Outbox.key.startswith(prefix, autoescape=True),
+        )
         .limit(most)
     )
     return session.scalar(select(func.count()).select_from(due.subquery())) or 0

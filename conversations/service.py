@@ -25,7 +25,7 @@ from conversations.models import (
     SearchToken,
 )
 from conversations.schemas import MAX_TEXT, Button, Inbound, Line, Outbound
-from store import clock, ids
+from store import bulk, clock, ids
 from store.errors import Invalid, TooLong
 
 EPISODE = timedelta(hours=24)
@@ -168,8 +168,23 @@ def append(
     payload: dict[str, object] | None = None,
 ) -> Message:
     """Add one entry to the transcript and make it findable."""
+    message = _entry(conversation, author, text, kind, audience, staff_id, payload)
+    _add(session, [message])
+    return message
+
+
+def _entry(
+    conversation: Conversation,
+    author: Author,
+    text: str,
+    kind: Kind,
+    audience: Audience = Audience.EVERYONE,
+    staff_id: int | None = None,
+    payload: dict[str, object] | None = None,
+) -> Message:
     at = clock.now()
-    message = Message(
+    conversation.last_message_at = at
+    return Message(
         conversation_id=conversation.id,
         author=author,
         staff_id=staff_id,
@@ -179,14 +194,19 @@ def append(
         payload=payload or {},
         created_at=at,
     )
-    conversation.last_message_at = at
-    session.add(message)
+
+
+def _add(session: Session, messages: Sequence[Message]) -> None:
+    """Store entries, in order, and make them findable."""
+    session.add_all(messages)
     session.flush()
-    if kind != Kind.EVENT:
-        rows = [{"message_id": message.id, "token": token} for token in search.tokens(text)]
-        if rows:
-            session.execute(SearchToken.__table__.insert(), rows)  # type: ignore[attr-defined]
-    return message
+    findable = [
+        {"message_id": message.id, "token": token}
+        for message in messages
+        if message.kind != Kind.EVENT
+        for token in search.tokens(message.text)
+    ]
+    bulk.insert_rows(session, SearchToken, findable)
 
 
 def post(
@@ -197,32 +217,45 @@ def post(
     staff_id: int | None = None,
 ) -> Message | None:
     """Record words to the customer and queue them for his channel; ``None`` if done before."""
-    if repository.outbox_key_exists(session, outbound.key):
-        return None
-    files = attachments.references(outbound.files)
-    message = append(
-        session,
-        conversation,
-        author,
-        outbound.text,
-        kind=attachments.kind_of(files),
-        staff_id=staff_id,
-        payload={"buttons": [asdict(button) for button in outbound.buttons]}
-        if outbound.buttons
-        else {},
-    )
-    attachments.attach(session, message, files)
-    at = clock.now()
-    session.add(
-        Outbox(
-            key=outbound.key,
-            conversation_id=conversation.id,
-            message_id=message.id,
-            created_at=at,
-            due_at=max(at, conversation.held_until or at),
+    return post_all(session, [(conversation, outbound)], author, staff_id)[0]
+
+
+def post_all(
+    session: Session,
+    given: Sequence[tuple[Conversation, Outbound]],
+    author: Author,
+    staff_id: int | None = None,
+) -> list[Message | None]:
+    """The same for many, in their order, with a few statements."""
+    done = repository.outbox_keys(session, [outbound.key for _, outbound in given])
+    fresh = {out.key: (talk, out) for talk, out in given if out.key not in done}
+    written = {
+        key: _entry(
+            conversation,
+            author,
+            outbound.text,
+            attachments.kind_of(attachments.references(outbound.files)),
+            staff_id=staff_id,
+            payload={"buttons": [asdict(button) for button in outbound.buttons]}
+            if outbound.buttons
+            else {},
         )
-    )
-    return message
+        for key, (conversation, outbound) in fresh.items()
+    }
+    _add(session, list(written.values()))
+    for key, (conversation, outbound) in fresh.items():
+        message, at = written[key], clock.now()
+        attachments.attach(session, message, attachments.references(outbound.files))
+        session.add(
+            Outbox(
+                key=key,
+                conversation_id=conversation.id,
+                message_id=message.id,
+                created_at=at,
+                due_at=max(at, conversation.held_until or at),
+            )
+        )
+    return [written.pop(outbound.key, None) for _, outbound in given]
 
 
 def buttons_of(message: Message) -> tuple[Button, ...]:

@@ -33,8 +33,8 @@ ENOUGH = 20
 
 @contextmanager
 def recounted(session: Session, shipment_ids: Collection[int]) -> Iterator[None]:
-    """Around every change of what the history reads of these parcels: their scans, status, carrier
-    and destination. The caller holds them (``repository.hold``)."""
+    """Around every change of what the history reads of these parcels: their scans, status, carrier,
+    origin and destination. The caller holds them (``repository.hold``)."""
     before = _counted(session, shipment_ids)
     yield
     change = _counted(session, shipment_ids)
@@ -65,6 +65,10 @@ def legs(road: Iterable[Node]) -> Iterator[Bar]:
         leg = partial(Leg, node.carrier, node.place, node.status)
         yield Bar(leg(Ends.NEXT, then.place if then else ""), _hours(node, then or end))
         yield Bar(leg(Ends.DELIVERED, end.destination), _hours(node, end))
+    picked_up = next((n for n in states.values() if n.status != Status.INFO_RECEIVED), None)
+    if picked_up and end.origin and end.destination:
+        whole = Leg("", end.origin, Status.IN_TRANSIT, Ends.ROUTE, end.destination)
+        yield Bar(whole, _hours(picked_up, end))
     for status, first in states.items():
         yield Bar(Leg(first.carrier, "", status, Ends.DELIVERED, ""), _hours(first, end))
 
@@ -81,6 +85,14 @@ class Spread:
     median: timedelta
     high: timedelta
     parcels: int
+
+
+def route(
+    session: Session, origins: Collection[str], destinations: Collection[str]
+) -> Spread | None:
+    """How long parcels took from pickup to delivery between places that are called so; None where
+    ENOUGH of them are not known."""
+    return spread(road_repository.histogram_of_route(session, origins, destinations))
 
 
 def spread(bars: Mapping[int, int], since: timedelta = timedelta(0)) -> Spread | None:

@@ -53,7 +53,7 @@ def enter(session: Session, key: str, given: Report, staff_id: int) -> Incident:
     words = {"zh": incident.words_zh, "en": incident.words_en}
     told = notices.Incident(
         id=incident.id,
-        affected=road_repository.held_up(incident, ARRIVED),
+        affected=lambda parcel: road_repository.held_up(parcel, incident, ARRIVED),
         reason=incident.kind,
         place=incident.place,
         until=incident.expected_until,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -19,13 +19,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, aliased
 
-from conversations.models import Customer
+from conversations.models import Customer, Outbox
 from parcels.models import Scan, Shipment
 from parcels.notice_models import Notice, NoticeWish
 from store import bulk, clock
 from store.base import Instant, Json
 
 Waiting = tuple[Notice, Scan | None, Shipment]
+Affected = Callable[[Any], ColumnElement[bool]]
+"""Whether an incident holds up a parcel, by the columns of its row."""
 
 
 def followed(session: Session, waybill_nos: Collection[str]) -> frozenset[str]:
@@ -61,15 +63,25 @@ def add_of_scans(session: Session, source: str, event_ids: Collection[str]) -> N
 
 
 def add_of_incident(
-    session: Session, incident_id: int, affected: Select[int], facts: Mapping[str, Any]
+    session: Session, incident_id: int, affected: Affected, facts: Mapping[str, Any]
 ) -> None:
-    """Due rows for the subscribers of these parcels, each once for an incident."""
-    chosen = (
-        _rows(null(), literal(incident_id), literal(dict(facts), Json))
-        .where(Shipment.id.in_(affected))
-        .order_by(Shipment.id)
+    """Due rows for the subscribers of the parcels that are ``affected``, each once for an incident.
+
+    Which parcels are followed is found out first, by itself: PostgreSQL takes a condition that it
+    knows nothing of to be true of one parcel, and would read all wishes for each.
+    """
+    at = literal(clock.now(), Instant())
+    followed = (
+        select(NoticeWish.customer_id, *Shipment.__table__.columns)
+        .join(Shipment, Shipment.waybill_no == NoticeWish.waybill_no)
+        .where(NoticeWish.wanted)
+        .cte("followed")
+        .prefix_with("MATERIALIZED")
     )
-    _add(session, chosen)
+    parcel = followed.c
+    about = (null(), literal(incident_id), literal(dict(facts), Json))
+    chosen = select(parcel.customer_id, parcel.id, at, at, literal(0), *about)
+    _add(session, chosen.where(affected(parcel)).order_by(parcel.id))
 
 
 def told_otherwise(session: Session, incident_id: int, customers: Select[int]) -> None:
@@ -113,14 +125,18 @@ def _add(session: Session, chosen: Select[Any]) -> None:
     session.execute(adding.on_conflict_do_nothing())
 
 
-def hold_customers(session: Session, customer_ids: Collection[int]) -> Sequence[Customer]:
-    """These customers, told of nothing by anybody else until the transaction ends."""
-    return session.scalars(
+def due_customers(session: Session, most: int) -> Sequence[Customer]:
+    """Whoever is to be told of something now, who has waited longest first: told by nobody else
+    until the transaction ends. Customers whom another worker is telling are left to it."""
+    rows = session.scalars(
         select(Customer)
-        .where(Customer.id.in_(customer_ids))
-        .order_by(Customer.id)
-        .with_for_update(key_share=True)
-    ).all()
+        .join(Notice, Notice.customer_id == Customer.id)
+        .where(Notice.due_at <= clock.now())
+        .order_by(Notice.due_at)
+        .limit(most)
+        .with_for_update(of=Customer, key_share=True, skip_locked=True)
+    )
+    return list(dict.fromkeys(rows))
 
 
 def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting]:
@@ -134,6 +150,12 @@ def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting
         .execution_options(populate_existing=True)
     )
     return [(notice, scan, shipment) for notice, scan, shipment in rows]
+
+
+def due(session: Session, customer_id: int) -> Sequence[Notice]:
+    """What this customer is to be told of now."""
+    mine = (Notice.customer_id == customer_id, Notice.due_at <= clock.now())
+    return session.scalars(select(Notice).where(*mine)).all()
 
 
 def last_told(
@@ -179,6 +201,34 @@ def numbers_in(session: Session, customer_id: int, message_id: int) -> Sequence[
         .where(Notice.customer_id == customer_id, Notice.message_id == message_id)
         .order_by(Notice.id)
     ).all()
+
+
+def followers(
+    session: Session, waybill_no: str, limit: int
+) -> Sequence[tuple[NoticeWish, Customer]]:
+    """Who has said, or by proving it has shown, whether he wants to be told of a parcel."""
+    rows = session.execute(
+        select(NoticeWish, Customer)
+        .join(Customer, Customer.id == NoticeWish.customer_id)
+        .where(NoticeWish.waybill_no == waybill_no)
+        .order_by(NoticeWish.id.desc())
+        .limit(limit)
+    )
+    return [(wish, customer) for wish, customer in rows]
+
+
+def of_parcel(
+    session: Session, shipment_id: int, customer_ids: Collection[int], limit: int
+) -> Sequence[tuple[Notice, Outbox | None]]:
+    """What these customers were to be told of a parcel, newest first, and how it left."""
+    rows = session.execute(
+        select(Notice, Outbox)
+        .outerjoin(Outbox, Outbox.message_id == Notice.message_id)
+        .where(Notice.customer_id.in_(customer_ids), Notice.shipment_id == shipment_id)
+        .order_by(Notice.id.desc())
+        .limit(limit)
+    )
+    return [(notice, sent) for notice, sent in rows]
 
 
 def wish(session: Session, customer_id: int, waybill_no: str) -> NoticeWish | None:

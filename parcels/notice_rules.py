@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from parcels.models import Scan, Status, SubStatus
 from parcels.notice_models import Node
@@ -88,6 +96,17 @@ class NoticeRules(Policy):
     this_one: tuple[str, ...]
     night: tuple[str, ...]
 
+    @field_validator("channels")
+    @classmethod
+    def _known(
+        cls, channels: dict[str, tuple[Node, ...]], info: ValidationInfo
+    ) -> dict[str, tuple[Node, ...]]:
+        known: Collection[str] | None = (info.context or {}).get("channels")
+        for name in () if known is None else channels.keys() - {"default", *known}:
+            allowed = ", ".join(["default", *sorted(known or ())])
+            raise ValueError(f"{name!r} is no channel: {allowed}")
+        return channels
+
     @model_validator(mode="after")
     def _complete(self) -> NoticeRules:
         if missing := set(Node) - set(self.nodes):
@@ -154,5 +173,6 @@ def _longest(words: tuple[str, ...], folded: str) -> int:
     return max((len(word) for word in words if word.lower() in folded), default=0)
 
 
-def from_file(path: Path) -> NoticeRules:
-    return load(path, NoticeRules)
+def from_file(path: Path, channels: Collection[str] | None = None) -> NoticeRules:
+    """PolicyError names what is wrong; ``channels`` are the names there are (None: any)."""
+    return load(path, NoticeRules, channels=channels)

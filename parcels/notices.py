@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from conversations.models import Conversation, Customer, Message
@@ -32,11 +31,11 @@ ENDED = frozenset({Status.DELIVERED, Status.RETURNED})
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What holds up many parcels: ``affected`` selects the ids of the shipments. ``reason`` is one
-    of the texts ``notices.reason.…``; ``words`` by language take its place where there are any."""
+    """What holds up many parcels, those that are ``affected``. ``reason`` is one of the texts
+    ``notices.reason.…``; ``words`` by language take its place where there are any."""
 
     id: int
-    affected: Select[int]
+    affected: repository.Affected
     reason: str
     place: str
     until: datetime | None = None

@@ -1,8 +1,8 @@
 """Service points: stored, found near a position, found by a place's name.
 
 Distances are along the great circle. A grid of squares makes the nearest cheap at any number of
-points; it does not reach over the 180th meridian. A location from an app in China may lie some
-hundred metres beside the truth (GCJ-02), which no choice of a branch minds.
+points; it does not reach over the 180th meridian. Coordinates are WGS-84, as satellites and
+browsers give them; channels that give others (WeChat's are GCJ-02) convert first.
 """
 
 from __future__ import annotations

@@ -76,6 +76,18 @@ class Regions:
     def from_file(cls, path: Path) -> Regions:
         return cls(load(path, Atlas))
 
+    def spellings(self, place: Place) -> tuple[str, ...]:
+        """The place as systems write it on a waybill: 杭州, 杭州市, 浙江省杭州市, Hangzhou."""
+        names = [name for name, known in self._places.items() if known == place]
+        chinese = [name for name in names if not name.isascii()]
+        if place.city is None:
+            ends = [*chinese, *(f"{name}省" for name in chinese)]
+        else:
+            cities = [f"{name}{end}" for name in chinese for end in ("", "市")]
+            heads = ("", place.province, f"{place.province}省")
+            ends = [f"{head}{city}" for head in heads for city in cities]
+        return (*ends, *(name.title() for name in names if name.isascii()))
+
     def named(self, said: str) -> Place | None:
         """The place that these words name, a slip of the finger forgiven; None if we know none."""
         found = next((place for _, place in self._found(fold(said))), None)

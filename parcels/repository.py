@@ -136,13 +136,16 @@ def follow_scans(session: Session, shipment_ids: Collection[int]) -> None:
     )
 
 
-def service_code(session: Session, shipment_id: int) -> str | None:
-    return session.scalar(select(ServiceCode.code).where(ServiceCode.shipment_id == shipment_id))
+def service_codes(session: Session, shipment_ids: Collection[int]) -> dict[int, str]:
+    """The codes of those of these shipments that have one."""
+    wanted = bulk.one_of(session, ServiceCode.shipment_id, shipment_ids)
+    codes = select(ServiceCode.shipment_id, ServiceCode.code).where(wanted)
+    return dict(session.execute(codes).all())
 
 
-def add_service_code(session: Session, row: Mapping[str, Any]) -> None:
+def add_service_codes(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """One that another transaction has added meanwhile stays as it is."""
-    session.execute(bulk.insert(session, ServiceCode).on_conflict_do_nothing(), row)
+    bulk.insert_rows(session, ServiceCode, rows)
 
 
 def by_service_code(session: Session, code: str) -> Shipment | None:

@@ -13,10 +13,12 @@ from store.base import Base
 
 
 class Ends(StrEnum):
-    """Where a leg ends: at the parcel's next node, or in the recipient's hands."""
+    """Where a leg ends: at the parcel's next node, or in the recipient's hands; ``ROUTE`` is the
+    whole road, from the pickup at the sender's."""
 
     NEXT = "next"
     DELIVERED = "delivered"
+    ROUTE = "route"
 
 
 class LegHours(Base):
@@ -26,6 +28,9 @@ class LegHours(Base):
     there. ``toward`` is the next place for ``NEXT`` (empty: the recipient), the shipment's
     destination for ``DELIVERED``. An empty ``place`` is every place: the time since the parcel
     first had this status. An empty ``carrier`` is one that we were not told.
+
+    ``ROUTE`` is of all carriers (``carrier`` empty), from the shipment's origin (``place``) to its
+    destination: of parcels not sent yet no more is known.
     """
 
     __tablename__ = "leg_hours"

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Integer,
-    Select,
     and_,
     cast,
     extract,
@@ -62,6 +61,7 @@ class Node(NamedTuple):
     place: str
     status: Status
     at: int
+    origin: str
 
 
 def travelled(session: Session, shipment_ids: Collection[int]) -> Iterator[Node]:
@@ -77,6 +77,7 @@ def travelled(session: Session, shipment_ids: Collection[int]) -> Iterator[Node]
             func.coalesce(Scan.place, ""),
             Scan.status,
             at,
+            func.coalesce(Shipment.origin, ""),
         )
         .join(Shipment, Shipment.id == Scan.shipment_id)
         .where(
@@ -111,6 +112,25 @@ def histogram(session: Session, leg: Leg) -> dict[int, int]:
 def histogram_of_stay(session: Session, leg: Leg) -> dict[int, int]:
     """The same, wherever they went from there."""
     return _bars(session, leg)
+
+
+def histogram_of_route(
+    session: Session, origins: Collection[str], destinations: Collection[str]
+) -> dict[int, int]:
+    """Parcels by the whole hours they took from one of these places to one of those."""
+    bars = session.execute(
+        select(LegHours.hour, func.sum(LegHours.parcels))
+        .where(
+            LegHours.carrier == "",
+            LegHours.place.in_(origins),
+            LegHours.status == Status.IN_TRANSIT,
+            LegHours.ends == Ends.ROUTE,
+            LegHours.toward.in_(destinations),
+            LegHours.parcels > 0,
+        )
+        .group_by(LegHours.hour)
+    )
+    return {hour: int(parcels) for hour, parcels in bars}
 
 
 def _bars(session: Session, leg: Leg, *toward: object) -> dict[int, int]:
@@ -149,24 +169,23 @@ def ended_incidents(session: Session, limit: int) -> Sequence[Incident]:
     ).all()
 
 
-def held_up(incident: Incident, arrived: Collection[Status]) -> Select[int]:
-    """The ids of the shipments that it explains: what ``incidents.for_shipment`` says of one."""
+def held_up(parcel: Any, incident: Incident, arrived: Collection[Status]) -> ColumnElement[bool]:
+    """Whether it explains a shipment, given by the columns of its row: what
+    ``incidents.for_shipment`` says of one."""
 
     def newest(column: InstrumentedAttribute[str | None]) -> Any:
-        placed = select(column).where(Scan.shipment_id == Shipment.id, Scan.place.is_not(None))
+        placed = select(column).where(Scan.shipment_id == parcel.id, Scan.place.is_not(None))
         by_road = (step.desc() for step in ROAD)
-        return placed.order_by(*by_road).limit(1).correlate(Shipment).scalar_subquery()
+        return placed.order_by(*by_road).limit(1).correlate_except(Scan).scalar_subquery()
 
     def lies_in(place: ColumnElement[str | None], named: str | None) -> ColumnElement[bool]:
         return func.lower(place).contains((named or "").lower(), autoescape=True)
 
-    here = func.coalesce(newest(Scan.place), Shipment.origin)
-    then = func.coalesce(newest(Scan.next_place), Shipment.destination)
+    here = func.coalesce(newest(Scan.place), parcel.origin)
+    then = func.coalesce(newest(Scan.next_place), parcel.destination)
     on_route = and_(lies_in(here, incident.place), lies_in(then, incident.to_place))
     there = or_(lies_in(here, incident.place), lies_in(then, incident.place))
-    return select(Shipment.id).where(
-        Shipment.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there
-    )
+    return and_(parcel.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there)
 
 
 def ended_of(session: Session, incident_ids: Collection[int]) -> frozenset[int]:

@@ -7,6 +7,7 @@ proved the parcel to be his (``identity.py``), and even then phones are masked.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,7 +32,12 @@ class Timeline:
     def link(self, session: Session, shipment: Shipment) -> str:
         """The address of this parcel's page: always the same; its code is made at the first
         call, in the caller's (writing) transaction."""
-        return f"{self.public_url}{PATH}/{service_code(session, shipment.id)}"
+        return self.links(session, [shipment.id])[shipment.id]
+
+    def links(self, session: Session, shipment_ids: Collection[int]) -> dict[int, str]:
+        """The same for many shipments, by their ids."""
+        codes = service_codes(session, shipment_ids)
+        return {number: f"{self.public_url}{PATH}/{code}" for number, code in codes.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +116,12 @@ def of_code(session: Session, code: str) -> Shipment | None:
     return repository.by_service_code(session, code) if _CODE.fullmatch(code) else None
 
 
-def service_code(session: Session, shipment_id: int) -> str:
-    """A parcel's code, made if it has none."""
-    known = repository.service_code(session, shipment_id)
-    if known is None:
-        row = {"shipment_id": shipment_id, "code": ids.new_key(), "created_at": clock.now()}
-        repository.add_service_code(session, row)
-        known = repository.service_code(session, shipment_id)
-        assert known is not None, "a code that was just made"
+def service_codes(session: Session, shipment_ids: Collection[int]) -> dict[int, str]:
+    """Parcels' codes by their ids, made for those that have none."""
+    known = repository.service_codes(session, shipment_ids)
+    if missing := sorted(set(shipment_ids) - set(known)):
+        now = clock.now()
+        rows = [{"shipment_id": n, "code": ids.new_key(), "created_at": now} for n in missing]
+        repository.add_service_codes(session, rows)
+        known |= repository.service_codes(session, missing)
     return known

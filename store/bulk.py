@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +23,6 @@ from sqlalchemy import (
     cast,
     column,
     func,
-    literal,
     literal_column,
     select,
     true,
@@ -66,43 +66,54 @@ def insert_rows(
     if not rows:
         return 0
     dialect = _dialect(session)
-    names = list(rows[0])
-    columns = [table.__table__.columns[name] for name in names]
-    adding = insert(session, table).from_select(names, _given(dialect, columns, rows))
-    if changed:
-        values = {name: adding.excluded[name] for name in changed}
-        adding = adding.on_conflict_do_update(index_elements=key, set_=values)
-    else:
-        adding = adding.on_conflict_do_nothing(index_elements=key or None)
-    done = session.execute(adding, execution_options={"preserve_rowcount": True})
-    assert isinstance(done, CursorResult)
-    return int(done.rowcount)
-
-
-def _given(
-    dialect: Dialect, columns: Sequence[Column[Any]], rows: Sequence[Mapping[str, Any]]
-) -> Any:
-    """The rows as something to select from: numbers, texts and instants."""
-    names = [c.name for c in columns]
+    names = tuple(rows[0])
     instant = Instant().bind_processor(dialect) or str
 
     def written(value: Any) -> str:
         return str(instant(value) if isinstance(value, datetime) else value)
 
     listed = json.dumps([[row[name] for name in names] for row in rows], default=written)
-    if dialect.name == "postgresql":
-        value = func.json_array_elements(
-            cast(literal(listed, String), postgresql.JSON)
-        ).column_valued()
-        texts = [value.op("->>")(literal_column(str(place))) for place in range(len(columns))]
-        # Text is not cast: a cast would cut what is too long instead of refusing it.
-        return select(
-            *(
-                text if isinstance(c.type, String) else cast(text, c.type)
-                for text, c in zip(texts, columns, strict=True)
-            )
+    adding = _adding(dialect.name, table, names, tuple(key), tuple(sorted(changed)))  # type: ignore[arg-type]
+    done = session.execute(adding, {"rows": listed}, execution_options={"preserve_rowcount": True})
+    assert isinstance(done, CursorResult)
+    return int(done.rowcount)
+
+
+@cache
+def _adding(
+    dialect: str,
+    table: type[Any],
+    names: tuple[str, ...],
+    key: tuple[str, ...],
+    changed: tuple[str, ...],
+) -> Any:
+    """The statement of ``insert_rows``, put together once: for a few rows building it costs more
+    than running it. Numbers, texts and instants come as ``rows``."""
+    columns = [table.__table__.columns[name] for name in names]
+    postgres = dialect == "postgresql"
+    given = _of_postgresql(columns) if postgres else _of_sqlite(columns)
+    adding = (postgresql if postgres else sqlite).insert(table.__table__).from_select(names, given)
+    if not changed:
+        return adding.on_conflict_do_nothing(index_elements=key or None)
+    values = {name: adding.excluded[name] for name in changed}
+    return adding.on_conflict_do_update(index_elements=key, set_=values)
+
+
+def _of_postgresql(columns: Sequence[Column[Any]]) -> Any:
+    listed = cast(bindparam("rows", type_=String), postgresql.JSON)
+    value = func.json_array_elements(listed).column_valued()
+    texts = [value.op("->>")(literal_column(str(place))) for place in range(len(columns))]
+    # Text is not cast: a cast would cut what is too long instead of refusing it.
+    return select(
+        *(
+            text if isinstance(c.type, String) else cast(text, c.type)
+            for text, c in zip(texts, columns, strict=True)
         )
-    cells = func.json_each(listed).table_valued(column("value", String))
+    )
+
+
+def _of_sqlite(columns: Sequence[Column[Any]]) -> Any:
+    cells = func.json_each(bindparam("rows", type_=String)).table_valued(column("value", String))
     return (
         select(*(func.json_extract(cells.c.value, f"$[{place}]") for place in range(len(columns))))
         .select_from(cells)

@@ -7,6 +7,7 @@ A claim is a lease. A worker that dies keeps nothing: after ``lease`` the row fa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -99,18 +100,19 @@ def release(row: Any, *, retry_at: datetime | None, error: str | None = None) ->
     row.last_error = error
 
 
-def waits_behind(session: Session, row: Any) -> bool:
-    """Whether a later row of the same conversation is unfinished: it may be claimed once ``row`` is
-    done. Asked so that loops are not woken to find nothing, as after most rows.
+def waits_behind(session: Session, rows: Sequence[Any]) -> bool:
+    """Whether a later row of one of their conversations is unfinished: it may be claimed once
+    ``rows`` are done. Asked so that loops are not woken to find nothing, as after most rows.
 
     Exact on SQLite, which has one writer. On PostgreSQL such a row may be committed between this
     look and the caller's own commit, so it always says yes there.
     """
     if session.get_bind().dialect.name != "sqlite":
         return True
-    place = {"conversation_id": row.conversation_id, "row_id": row.id}
-    behind = _behind(type(row))  # type: ignore[arg-type]
-    return session.scalar(behind, place) is not None
+    ids = [row.id for row in rows]
+    places = {"conversation_ids": [row.conversation_id for row in rows]}
+    behind = _behind(type(rows[0]))  # type: ignore[arg-type]
+    return session.scalar(behind, places | {"ids": ids, "first": min(ids)}) is not None
 
 
 @cache
@@ -118,8 +120,9 @@ def _behind(table: type[Any]) -> Any:
     return (
         select(table.id)
         .where(
-            table.conversation_id == bindparam("conversation_id"),
-            table.id > bindparam("row_id"),
+            table.conversation_id.in_(bindparam("conversation_ids", expanding=True)),
+            table.id > bindparam("first"),
+            table.id.not_in(bindparam("ids", expanding=True)),
             table.due_at.is_not(None),
         )
         .limit(1)

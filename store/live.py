@@ -46,16 +46,12 @@ class Live:
 
     def after_commit(self, session: Session, *topics: str) -> None:
         """Wake ``topics`` when (and only if) the session's transaction is committed."""
-        if not self._database.is_sqlite:
-            for topic in topics:
-                session.execute(
-                    text("SELECT pg_notify(:channel, :topic)"),
-                    {"channel": CHANNEL, "topic": topic},
-                )
-        pending: set[str] = session.info.setdefault("wake", set())
+        pending: dict[str, None] = session.info.setdefault("wake", {})
         if not pending:
             event.listen(session, "after_commit", self._committed, once=True)
-        pending.update(topics)
+            if not self._database.is_sqlite:
+                event.listen(session, "before_commit", _notify, once=True)
+        pending.update(dict.fromkeys(topics))
 
     def _committed(self, session: Session) -> None:
         for topic in session.info.pop("wake", ()):
@@ -97,3 +93,11 @@ class Live:
                             self.wake(notice.payload)
             except psycopg.OperationalError:
                 self._stop.wait(2)
+
+
+_NOTIFY = text("SELECT pg_notify(:channel, topic) FROM unnest(CAST(:topics AS text[])) topic")
+
+
+def _notify(session: Session) -> None:
+    """Tell the other processes of all topics in one statement."""
+    session.execute(_NOTIFY, {"channel": CHANNEL, "topics": list(session.info["wake"])})

@@ -23,7 +23,7 @@ from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
-from parcels import notice_rules
+from parcels import change_rules, notice_rules
 from parcels.regions import Regions
 from parcels.tariffs import Tariffs
 from store import policies
@@ -33,6 +33,8 @@ from tickets import intake
 from tickets.after import policy as after_policy
 from tickets.after.asking import Asking
 from tickets.after.service import After
+from tickets.compensation.money import Money
+from tickets.compensation.policy import CompensationPolicies
 from tickets.events import Events
 from tickets.incidents import policy
 from tickets.incidents.service import Incidents
@@ -112,6 +114,14 @@ def build(database: Database) -> Rooms:
         incidents=incidents,
         after=After(asking, tickets, texts, live),
     )
+
+
+def build_money(tickets: Tickets, texts: Texts, live: Live, *, depot: bool = True) -> Money:
+    """Hung on the events of ``tickets``."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    policies = CompensationPolicies.from_file(POLICIES, classes, tickets.routing.policy.teams)
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    return Money.of(policies, tickets, texts, live, changes, depot=depot)
 
 
 def tariffs() -> Tariffs:

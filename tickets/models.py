@@ -154,6 +154,19 @@ class What(StrEnum):
     INCIDENT_OVER = "incident_over"
     OVERDUE = "overdue"
     """a promise was broken: ``details`` say which, and by when it was"""
+    LIABILITY = "liability"
+    """we answer for it: the time to pay runs"""
+    GRANTED = "granted"
+    """compensation was granted, or asked for; ``details`` say what, as in all that follow"""
+    GRANT_APPROVED = "grant_approved"
+    GRANT_REFUSED = "grant_refused"
+    AGREEMENT_SIGNED = "agreement_signed"
+    PAID = "paid"
+    UNPAID = "unpaid"
+    PAY_AGAIN = "pay_again"
+    REMEDY = "remedy"
+    """ordered of the depot"""
+    COURIER_CALLED = "courier_called"
 
 
 class ActorKind(StrEnum):

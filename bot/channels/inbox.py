@@ -110,5 +110,5 @@ class InboxLoop:
             if current.handled_at is None:
                 given_up = row.attempts >= MAX_ATTEMPTS
                 release(current, retry_at=None if given_up else clock.now() + wait, error=error)
-                if given_up and waits_behind(session, current):
+                if given_up and waits_behind(session, [current]):
                     self._live.after_commit(session, "inbox")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ from bot.channels.base import (
 )
 from bot.channels.degrade import degrade
 from bot.channels.registry import Channels
-from bot.loops import Crew, Loop
+from bot.loops import Crew, Loop, Together
 from conversations import repository as record
 from conversations import service as conversations
 from conversations.files import UNKNOWN, Files
@@ -89,6 +89,14 @@ class Envelope:
         return [(*part, None) for part in words] + [("", (), file) for file in self.files]
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the platform took, and the ids it gave to the parts."""
+
+    envelope: Envelope
+    outside_ids: list[str | None]
+
+
 class OutboxLoop:
     """Claims due rows and gives them to their channel."""
 
@@ -98,6 +106,7 @@ class OutboxLoop:
         self._channels = channels
         self._files = files
         self._crew = Crew(live, "outbox", SIDE_BY_SIDE)
+        self._noted = Together(self._sent)
         self._loop = Loop(live, "outbox", self._claim)
 
     def start(self) -> None:
@@ -118,6 +127,7 @@ class OutboxLoop:
     async def stop(self) -> None:
         await self._loop.stop()
         await self._crew.stop()
+        await self._noted.stop()
 
     async def _claim(self) -> bool:
         return await self._crew.fill(self._claim_rows, self._send)
@@ -127,10 +137,12 @@ class OutboxLoop:
             if self._channels.any_quota():
                 quota.let_agents_through(session)
             rows: list[Outbox] = claim(session, Outbox, limit, LEASE, in_order_of="conversation_id")
-            return [self._envelope(session, row) for row in rows]
+            to_whom = record.to_whom(session, rows) if rows else {}
+            return [self._envelope(session, row, *to_whom[row.message_id]) for row in rows]
 
-    def _envelope(self, session: Session, row: Outbox) -> Envelope:
-        message, customer = record.to_whom(session, row)
+    def _envelope(
+        self, session: Session, row: Outbox, message: Message, customer: Customer
+    ) -> Envelope:
         can = self._channels.capabilities(customer.channel)
         load = quota.load(session, row, message, can, clock.now() + LEASE)
         files = self._files_of(session, message)
@@ -178,7 +190,7 @@ class OutboxLoop:
             log.exception("outbox %s failed", row.id)
             await asyncio.to_thread(self._failed, envelope, UnknownResult(type(error).__name__))
         else:
-            await asyncio.to_thread(self._sent, envelope, outside_ids)
+            await self._noted.made(Sent(envelope, outside_ids))
 
     async def _send_part(
         self, channel: Channel, envelope: Envelope, index: int, parts: Parts
@@ -209,27 +221,32 @@ class OutboxLoop:
             row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
             row.sent_at = clock.now()
 
-    def _sent(self, envelope: Envelope, outside_ids: list[str | None]) -> None:
+    def _sent(self, sends: Sequence[Sent]) -> None:
         with self._database.write() as session:
-            row = session.get_one(Outbox, envelope.row.id)
-            row.parts_sent, row.outside_ids = len(outside_ids), list(outside_ids)
-            # The platform may have said meanwhile that it arrived, or that it did not: that stands.
-            state = Delivery.SENT if row.state == Delivery.QUEUED else Delivery(row.state)
-            lost = state == Delivery.FAILED
-            at, reason, error = clock.now(), row.reason, row.last_error
-            for done in (row, *self._along(session, envelope)):
-                done.sent_at, done.state, done.reason = at, state, reason if lost else None
-                release(done, retry_at=None, error=error if lost else None)
-            self._live.after_commit(session, *self._topics(session, row))
+            rows = record.outbox(session, [sent.envelope.row.id for sent in sends])
+            for sent in sends:
+                self._note(session, rows[sent.envelope.row.id], sent)
+            self._live.after_commit(session, *self._topics(session, list(rows.values())))
+
+    def _note(self, session: Session, row: Outbox, sent: Sent) -> None:
+        row.parts_sent, row.outside_ids = len(sent.outside_ids), list(sent.outside_ids)
+        # The platform may have said meanwhile that it arrived, or that it did not: that stands.
+        state = Delivery.SENT if row.state == Delivery.QUEUED else Delivery(row.state)
+        lost = state == Delivery.FAILED
+        at, reason, error = clock.now(), row.reason, row.last_error
+        for done in (row, *self._along(session, sent.envelope)):
+            done.sent_at, done.state, done.reason = at, state, reason if lost else None
+            release(done, retry_at=None, error=error if lost else None)
 
     @staticmethod
     def _along(session: Session, envelope: Envelope) -> Iterator[Outbox]:
         return (session.get_one(Outbox, other.id) for other in envelope.along)
 
-    def _topics(self, session: Session, row: Outbox) -> list[str]:
-        """Who is told that ``row`` is done: readers, and this loop if more waits behind it."""
-        topics = [f"conversation:{row.conversation_id}"]
-        if waits_behind(session, row):
+    @staticmethod
+    def _topics(session: Session, rows: Sequence[Outbox]) -> list[str]:
+        """Who is told that ``rows`` are done: readers, and this loop if more waits behind them."""
+        topics = [f"conversation:{row.conversation_id}" for row in rows]
+        if waits_behind(session, rows):
             topics.append("outbox")
         return topics
 
@@ -271,5 +288,5 @@ class OutboxLoop:
                     lost.state = Delivery.FAILED
                     lost.reason = getattr(error, "reason", Undelivered.OFF)
                     release(lost, retry_at=None, error=str(error))
-            self._live.after_commit(session, "queue", *self._topics(session, row))
+            self._live.after_commit(session, "queue", *self._topics(session, [row]))
             return told

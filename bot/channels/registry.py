@@ -9,6 +9,9 @@ from bot.channels.base import Channel
 from conversations.schemas import Capabilities
 from store.errors import NotFound
 
+OURS = frozenset({"console", "telegram", "web", "wechat", "wecom"})
+"""The channels we have, switched on or not; apps that speak by webhooks bring their own names."""
+
 
 @runtime_checkable
 class Connected(Protocol):

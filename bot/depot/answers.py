@@ -12,9 +12,9 @@ from conversations.models import Author, Conversation, Message
 from conversations.schemas import Button, Outbound
 from conversations.texts import Texts
 from parcels import orders
-from parcels.change_models import DepotOrder, OrderKind, OrderState
-from parcels.depot import Receipt
+from parcels.change_models import DepotOrder, OrderKind
 from store.live import Live
+from store.orders import OrderState, Receipt
 from tickets.promises import deliveries
 from tickets.promises.clocks import Clocks
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from conversations.schemas import Button
 from conversations.texts import Texts
@@ -16,13 +16,24 @@ from store import clock
 RESCHEDULED = frozenset({Node.OUT_FOR_DELIVERY, Node.ATTEMPTED})
 """Nodes at which another time is offered."""
 
+ENDS = frozenset({Node.DELIVERED, Node.RETURNED})
+"""Nodes after which a parcel's own page shows nothing new."""
+
 
 def text(
-    texts: Texts, language: str, told: Sequence[News], proven: Collection[str], *, first: bool
+    texts: Texts,
+    language: str,
+    told: Sequence[News],
+    proven: Collection[str],
+    links: Mapping[int, str],
+    *,
+    first: bool,
 ) -> str:
     """All of ``told`` as one message. Codes and couriers' phones only of those in
-    ``proven``. ``first``: how to stop it is said too."""
-    parcels = [_of_one(texts, language, news, news.shipment.waybill_no in proven) for news in told]
+    ``proven``. ``links``: the parcels' own pages. ``first``: how to stop it is said too."""
+    parcels = [
+        _of_one(texts, language, news, news.shipment.waybill_no in proven, links) for news in told
+    ]
     return "\n\n".join([*parcels, *([texts.say(language, "notices.how_to_stop")] if first else [])])
 
 
@@ -56,8 +67,11 @@ def _code(shipment: Shipment, proven: Collection[str]) -> str | None:
     return shipment.pickup_code if shipment.waybill_no in proven else None
 
 
-def _of_one(texts: Texts, language: str, news: News, proven: bool) -> str:
-    return ("" if language == "zh" else " ").join(_sentences(texts, language, news, proven))
+def _of_one(texts: Texts, language: str, news: News, proven: bool, links: Mapping[int, str]) -> str:
+    said = ("" if language == "zh" else " ").join(_sentences(texts, language, news, proven))
+    if news.node in ENDS:
+        return said
+    return f"{said}\n{texts.say(language, 'notices.page', link=links[news.shipment.id])}"
 
 
 def _sentences(texts: Texts, language: str, news: News, proven: bool) -> Iterator[str]:

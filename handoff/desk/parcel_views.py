@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,17 +11,18 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from conversations import service as conversations
-from conversations.models import Conversation, Customer
+from conversations.models import Conversation, Customer, Outbox
 from handoff import repository
 from handoff.desk import repository as desk_repository
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import may_open
 from handoff.models import LookedAt, ParcelLook
 from handoff.staff import SignedIn
-from parcels import change_repository, path_repository, timeline
+from parcels import change_repository, notice_repository, path_repository, timeline
 from parcels import repository as parcels
 from parcels.change_models import DepotOrder, IdentityTry
 from parcels.models import Scan, Shipment
+from parcels.notice_models import Notice, NoticeWish
 from parcels.path_models import PathUpdate
 from parcels.timeline import View
 from store import clock
@@ -50,6 +52,25 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a follower was to be told: ``what`` as a key below ``timeline.what`` (None: of an
+    incident). ``sent`` is how the message left; None if there was none."""
+
+    notice: Notice
+    what: str | None
+    sent: Outbox | None
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A customer who wants to be told of the parcel, or said that he does not."""
+
+    customer: Customer
+    wish: NoticeWish
+    told: Sequence[Told]
+
+
+@dataclass(frozen=True, slots=True)
 class Dossier:
     """Everything about one parcel, newest first but for the road's raw scans beside its nodes.
 
@@ -60,6 +81,7 @@ class Dossier:
     view: View
     scans: Sequence[Scan]
     paths: dict[int, PathUpdate]
+    followers: Sequence[Follower]
     tries: Sequence[Tried]
     orders: Sequence[DepotOrder]
     tickets: Sequence[Ticket]
@@ -77,11 +99,13 @@ def dossier(
     tries = change_repository.tries_at(session, number, MOST)
     customers = desk_repository.customers(session, {row.customer_id for row in tries})
     about = tickets.of_waybill(session, number, MOST)
+    scans = tuple(reversed(parcels.scans(session, shipment.id)))
     return Dossier(
         shipment=shipment,
         view=timeline.view(session, shipment, proven=False),
-        scans=tuple(reversed(parcels.scans(session, shipment.id))),
+        scans=scans,
         paths=path_repository.of_shipment(session, shipment.id),
+        followers=_followers(session, shipment, scans),
         tries=[Tried(row, customers[row.customer_id]) for row in tries],
         orders=change_repository.orders_about(session, number, MOST),
         tickets=about,
@@ -104,6 +128,19 @@ def note_look(session: Session, person: SignedIn, what: LookedAt, number: str) -
     look = ParcelLook(staff_id=person.id, waybill_no=number, what=what, at=clock.now())
     session.add(look)
     session.flush()
+
+
+def _followers(session: Session, shipment: Shipment, scans: Sequence[Scan]) -> Sequence[Follower]:
+    wishes = notice_repository.followers(session, shipment.waybill_no, MOST)
+    customers = {customer.id for _, customer in wishes}
+    what = {scan.id: timeline.node(scan).what for scan in scans}
+    told: dict[int, list[Told]] = defaultdict(list)
+    if not customers:
+        return ()
+    for notice, sent in notice_repository.of_parcel(session, shipment.id, customers, MOST):
+        scan = what.get(notice.scan_id) if notice.scan_id else None
+        told[notice.customer_id].append(Told(notice, scan, sent))
+    return [Follower(customer, wish, told[customer.id]) for wish, customer in wishes]
 
 
 def _talks(

@@ -20,6 +20,7 @@ from handoff.staff import SignedIn
 from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
+from tickets.compensation.money import Money
 from tickets.incidents.service import Incidents
 from tickets.service import Tickets
 
@@ -41,6 +42,7 @@ class Desk:
     texts: Texts
     live: Live
     files: Files
+    money: Money
     parcels: ParcelRules
     secure_cookies: bool
     telegram: bool = False

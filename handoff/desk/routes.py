@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from handoff.desk import (
     api,
+    compensation,
     incidents,
     overdue,
     pages,
@@ -45,6 +46,7 @@ def router(desk: Desk) -> APIRouter:
     scores.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
     tickets.add_routes(shown, desk, templates)
+    compensation.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)
     incidents.add_routes(shown, desk, templates)
     proposals.add_routes(shown, desk, templates)

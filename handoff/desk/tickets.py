@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from handoff import repository
-from handoff.desk import ticket_views
+from handoff.desk import compensation_views, ticket_views
 from handoff.desk.edge import page, sentence
 from handoff.desk.parts import Desk, changing, looking
 from handoff.desk.words import Pages, language_of
@@ -120,12 +120,14 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         kept: Kept | None = None,
         status: int = 200,
     ) -> Response:
+        w = pages.words(language_of(request))
         html = pages.render(
             "ticket.html",
-            language_of(request),
+            w.language,
             person=person,
             here=f"{HERE}/{ticket.number}",
             t=ticket_views.opened(session, ticket, person, desk.tickets),
+            c=compensation_views.panel(session, desk, ticket, person, w),
             kept=kept,
             key=ids.new_key(),
             teams=list(desk.tickets.routing.policy.teams),

@@ -14,6 +14,7 @@ from bot.settings import ROOT
 from conversations.models import Holder, Message
 from parcels import service as parcels
 from parcels.invoice_models import InvoiceRequest
+from parcels.models import Status
 from parcels.schemas import ScanIn, ShipmentIn
 from store import clock
 from store.engine import Database
@@ -112,6 +113,7 @@ async def test_the_next_question_asks_for_nothing_told_before(talk: Talk) -> Non
     await talk.says("北京到广州3公斤多少钱", "ask_price")
     told = await talk.says("那要几天", "ask_transit_time")
     assert "从北京到广州（跨省较远）一般 2 到 3 天" in told.texts
+    assert "送过的还不多" in told.texts
     assert "3月4日 到 3月5日" in told.texts
     told = await talk.says("寄到上海呢", "ask_price")
     assert "从北京寄到上海" in told.texts
@@ -204,6 +206,46 @@ async def test_transit_time_asks_for_the_route_and_counts_from_today(talk: Talk)
     told = await talk.says("从深圳到拉萨")
     assert "一般 4 到 7 天" in told.texts
     assert "3月6日 到 3月9日" in told.texts
+
+
+def _delivered(database: Database, origin: str, destination: str, hours: list[int]) -> None:
+    """Parcels that went this way a month ago, picked up and in the recipient's hands so many hours
+    later."""
+    began = clock.now() - timedelta(days=30)
+    with database.write() as session:
+        for number, took in enumerate(hours):
+            waybill_no = f"YT{hash((origin, destination)) % 10**6:06}{number:07}"
+            parcels.store_shipment(
+                session,
+                ShipmentIn(
+                    waybill_no=waybill_no,
+                    origin=origin,
+                    destination=destination,
+                    scans=[
+                        ScanIn(at=began - timedelta(hours=9), status=Status.INFO_RECEIVED),
+                        ScanIn(at=began, status=Status.IN_TRANSIT, place=origin),
+                        ScanIn(at=began + timedelta(hours=took), status=Status.DELIVERED),
+                    ],
+                ),
+            )
+
+
+async def test_transit_time_is_what_parcels_of_the_same_route_took(talk: Talk) -> None:
+    _delivered(talk.database, "浙江省杭州市", "成都", list(range(40, 50)))
+    told = await talk.says("从杭州到成都要几天", "ask_transit_time")
+    assert "一般 2 到 3 天" in told.texts  # ten parcels tell too little
+    assert "送过的还不多" in told.texts
+    _delivered(talk.database, "杭州", "成都市", list(range(50, 60)))
+    _delivered(talk.database, "成都", "杭州", [200] * 30)  # the way back
+    talk.slots = {}
+    told = await talk.says("从杭州到成都要几天", "ask_transit_time")
+    assert "从杭州到成都，我们最近送过 20 件" in told.texts
+    assert "一半在 50 小时内送到，八成用了 41 小时到 58 小时" in told.texts
+    assert "今天交给我们，一般最晚 3月4日 能到" in told.texts
+    talk.slots = {}
+    told = await talk.says("how long from Hangzhou to Chengdu?", "ask_transit_time")
+    assert "half of them arrived within 50 hours" in told.texts
+    assert "eight in ten took 41 hours to 58 hours" in told.texts
 
 
 @pytest.mark.parametrize(

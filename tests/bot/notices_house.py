@@ -23,6 +23,7 @@ from parcels.models import OWN, Status
 from parcels.notice_models import Notice
 from parcels.notice_rules import NoticeRules
 from parcels.schemas import ScanEvent, ShipmentIn
+from parcels.timeline import Timeline
 from store import clock
 from store.claims import release
 from store.engine import Database
@@ -30,6 +31,7 @@ from store.live import Live
 from tests import rooms
 from tests.channels.fake import FakeChannel
 
+PUBLIC_URL = "https://desk.example"
 PHONE = "13800004455"
 CODE, COURIER_PHONE = "8-2-6677", "13911112222"
 RULES = notice_rules.from_file(rooms.POLICIES / "notices.yml")
@@ -59,7 +61,14 @@ class House:
 
     def loop(self) -> NoticeLoop:
         return NoticeLoop(
-            self.database, self.live, self.channels, self.rules, PROOF, self.texts, self.clocks
+            self.database,
+            self.live,
+            self.channels,
+            self.rules,
+            PROOF,
+            self.texts,
+            Timeline(PUBLIC_URL),
+            self.clocks,
         )
 
     @asynccontextmanager

@@ -16,20 +16,19 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.channels.outbox import OutboxLoop
-from bot.notices.loop import LEASE, NoticeLoop
+from bot.notices.loop import MAX_ATTEMPTS, Letter, NoticeLoop
 from conversations import service as conversations
 from conversations.models import Author, Conversation
 from conversations.schemas import Capabilities, Outbound
-from parcels import incidents, notice_repository, notices
+from parcels import incidents, notice_repository, notices, timeline
 from parcels.incidents import Report
-from parcels.models import Shipment, Status
+from parcels.models import Status
 from parcels.notice_models import Node, Notice, NoticeWish
 from parcels.road_models import IncidentKind, Scope
 from parcels.schemas import ScanIn
 from store import clock
-from store.claims import claim
 from store.engine import Database
-from tests.bot.notices_house import CODE, COURIER_PHONE, RULES, House
+from tests.bot.notices_house import CODE, COURIER_PHONE, PUBLIC_URL, RULES, House
 from tests.channels.fake import FakeChannel, FakePlatform
 from tests.channels.house import until
 from tests.rooms import SHANGHAI, file_store
@@ -97,6 +96,11 @@ async def test_every_node_is_told_in_the_customers_language(
     assert ONE in in_chinese
     assert ONE in in_english
     assert len(house.told()) == 2
+    with house.database.write() as session:
+        (code,) = timeline.service_codes(session, [1]).values()
+    for words in (in_chinese, in_english):
+        ended = state in ("Delivered", "Returned")
+        assert (f"{PUBLIC_URL}{timeline.PATH}/{code}" in words) is not ended
 
 
 async def test_out_for_delivery_names_the_courier_and_offers_another_time(house: House) -> None:
@@ -369,37 +373,55 @@ async def test_only_the_nodes_wished_for_are_told_of_new_parcels_too(
     assert "派送" not in words
 
 
-async def test_a_worker_that_dies_with_a_claim_leaves_it_to_the_next(
-    house: House, at: Move
-) -> None:
-    house.owner(ONE)
-    house.scan(ONE)
-    with house.database.write() as session:
-        assert len(claim(session, Notice, 5, LEASE)) == 1
-    await house.settle()
-    assert house.told() == []
-    at(clock.now() + LEASE)
-    await house.settle()
-    assert len(house.told()) == 1
-
-
 async def test_a_failure_half_way_writes_nothing_and_is_tried_again(
     house: House, at: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.owner(ONE)
     house.scan(ONE)
 
-    def dies(*_: Any) -> None:
+    post = NoticeLoop._post
+
+    def dies(*given: Any) -> None:
+        post(*given)
         raise RuntimeError("power cut after the message was written")
 
     with monkeypatch.context() as patch:
-        patch.setattr("bot.notices.loop._done", dies)
+        patch.setattr(NoticeLoop, "_post", dies)
         await house.settle()
     assert house.told() == []
     assert house.rows()[0].last_error == "RuntimeError"
     later(at, minutes=1)
     await house.settle()
     assert len(house.told()) == len(house.outbox()) == 1
+
+
+async def test_a_customer_who_cannot_be_told_holds_up_nobody(
+    house: House, at: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.owner(ONE, "unlucky")
+    house.owner(OTHER, "ann")
+    house.scans([house.event(ONE, "OutForDelivery"), house.event(OTHER, "OutForDelivery")])
+    letter = NoticeLoop._letter
+
+    def dies(loop: NoticeLoop, session: Any, customer: Any, *given: Any, **more: Any) -> Letter:
+        if customer.address == "unlucky":
+            raise RuntimeError("this one's row is broken")
+        return letter(loop, session, customer, *given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NoticeLoop, "_letter", dies)
+        await house.settle()
+        (words,) = house.told()
+        assert OTHER in words
+        for _ in range(MAX_ATTEMPTS):
+            later(at, minutes=20)
+            await house.settle()
+    later(at, hours=1)
+    await house.settle()
+    assert len(house.told()) == 1
+    (given_up,) = [row for row in house.rows() if row.message_id is None]
+    assert given_up.last_error == "RuntimeError"
+    assert given_up.attempts == MAX_ATTEMPTS
 
 
 async def test_two_workers_tell_each_customer_once_and_in_order(address: str, at: Move) -> None:
@@ -462,7 +484,7 @@ async def test_an_incident_is_told_to_all_it_holds_up_once(house: House) -> None
     house.owner(OTHER, "bob", english=True)
     incident = notices.Incident(
         7,
-        select(Shipment.id).where(Shipment.waybill_no.in_([ONE, OTHER])),
+        lambda parcel: parcel.waybill_no.in_([ONE, OTHER]),
         "weather",
         "武汉转运中心",
         clock.now() + timedelta(hours=6),

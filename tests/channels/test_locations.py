@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from math import hypot
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.channels.tencent import gcj02
 from bot.channels.tencent.xml import Push
 from bot.channels.wechat import convert as wechat
 from bot.channels.wecom import convert as wecom
@@ -11,7 +16,7 @@ from tests.e2e.dialogues import TEXTS
 
 
 @pytest.mark.parametrize(
-    ("latitude", "point"), [("23.134521", (23.134521, 113.358803)), ("here", None), ("91", None)]
+    ("latitude", "point"), [("23.134521", (23.1370575, 113.3533231)), ("here", None), ("91", None)]
 )
 def test_wechat(latitude: str, point: tuple[float, float] | None) -> None:
     push: Push = {
@@ -20,7 +25,8 @@ def test_wechat(latitude: str, point: tuple[float, float] | None) -> None:
     }  # fmt: skip
     inbound = wechat.to_inbound(push, "gh", TEXTS.room("zh", "wechat"))
     assert inbound is not None
-    assert (inbound.point, "天河" in inbound.text) == (point, True)
+    assert "天河" in inbound.text
+    assert inbound.point == (pytest.approx(point, abs=1e-6) if point else None)
 
 
 def test_wecom() -> None:
@@ -32,4 +38,42 @@ def test_wecom() -> None:
     }  # fmt: skip
     found = wecom.read(entry, "wk", TEXTS.room("zh", "wecom"))
     assert isinstance(found, wecom.Said)
-    assert found.inbound.point == pytest.approx((23.106021881, 113.320503235))
+    assert found.inbound.point == pytest.approx((23.1086, 113.3151), abs=1e-3)
+
+
+PAIRS = [  # of the project eviltransform: the same place in WGS-84 and in GCJ-02
+    ((31.1774276, 121.5272106), (31.17530398364597, 121.531541859215)),
+    ((22.543847, 113.912316), (22.540796131694766, 113.9171764808363)),
+    ((39.911954, 116.377817), (39.91334545536069, 116.38404722455657)),
+]
+
+
+@pytest.mark.parametrize(("true", "shown"), PAIRS)
+def test_what_maps_of_china_shift_is_put_back(
+    true: tuple[float, float], shown: tuple[float, float]
+) -> None:
+    assert gcj02.from_wgs84(true) == pytest.approx(shown, abs=1e-9)
+    assert gcj02.to_wgs84(shown) == pytest.approx(true, abs=2e-7)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        (25.0330, 121.5654),  # Taipei
+        (22.2819, 114.1589),  # Hong Kong
+        (22.1987, 113.5439),  # Macau
+        (35.6812, 139.7671),  # Tokyo
+        (1.2897, 103.8501),  # Singapore
+        (48.8566, 2.3522),  # Paris
+        (-33.8688, 151.2093),  # Sydney
+    ],
+)
+def test_outside_the_mainland_nothing_is_shifted(place: tuple[float, float]) -> None:
+    assert gcj02.to_wgs84(place) == place
+
+
+@given(st.floats(30, 40), st.floats(85, 119))
+def test_there_and_back_is_the_same_place(latitude: float, longitude: float) -> None:
+    shown = gcj02.from_wgs84((latitude, longitude))
+    assert gcj02.to_wgs84(shown) == pytest.approx((latitude, longitude), abs=2e-7)
+    assert 0 < hypot(shown[0] - latitude, shown[1] - longitude) < 0.01

@@ -130,7 +130,7 @@ def test_two_who_need_the_first_link_at_once_get_the_same(database: Database, at
 
     def need() -> None:
         with database.write() as session:
-            codes.append(timeline.service_code(session, shipment_id))
+            codes.append(timeline.service_codes(session, [shipment_id])[shipment_id])
 
     threads = [threading.Thread(target=need) for _ in range(8)]
     for thread in threads:
@@ -309,7 +309,15 @@ def test_whoever_looks_for_codes_is_soon_not_heard_any_more(
     searcher = TestClient(app, client=("10.9.9.9", 1))
     answers = [searcher.get(f"/p/{ids.new_key()}").status_code for _ in range(20)]
     assert answers == [404] * 10 + [429] * 10
-    assert searcher.get(path).status_code == 429
+    refused = searcher.get(path, headers={"Accept-Language": "zh"})
+    assert refused.status_code == 429
+    assert refused.headers["content-type"].startswith("text/html")
+    assert int(refused.headers["retry-after"]) > 0
+    assert "要等 1 分钟才能再打开" in refused.text
+    english = searcher.get(path, headers={"Accept-Language": "en"})
+    assert "has to wait 1 minute before" in english.text
+    assert NUMBER not in refused.text + english.text
+    assert searcher.get(path + "/events").json()["error"] == "too_many"
     assert TestClient(app, client=("10.9.9.8", 1)).get(path).status_code == 200
     at(clock.now() + timedelta(seconds=60))
     assert searcher.get(path).status_code == 200

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from conversations.models import Conversation, Customer
+from conversations.models import Conversation, Customer, Delivery, Outbox, Undelivered
 from handoff.models import ParcelLook, Role
-from parcels import identity, orders
+from parcels import identity, notices, orders
 from parcels.change_models import OrderKind
-from parcels.depot import Receipt, Result
 from parcels.models import Shipment, SubStatus
 from parcels.schemas import ScanIn
 from store import clock
+from store.orders import Receipt, Result
+from tests.bot.notices_house import PHONE, House
+from tests.bot.notices_house import RULES as RULES_OF_NOTICES
 from tests.desk.world import World
 from tickets.service import Complaint
 
@@ -86,11 +88,47 @@ def test_everything_about_a_parcel_stands_on_one_page(world: World) -> None:
     case_id = lived_in(world)
     page = world.signed_in("lili").get(f"/desk/parcels/{NUMBER}").text
     for shown in (
-        "杭州萧山转运中心", "已发出", "上海青浦转运中心", "暴雨", "DEP-7", "来源 own",
+        "杭州萧山转运中心", "已发出", "上海青浦转运中心", "暴雨", "DEP-7", "来源 自有系统",
         "网点拒绝", "R-77", "too_late", "等网点答复", "破损",
         f'href="/desk/cases/{case_id}"', "对上了", "没对上", "在轨迹页",
     ):  # fmt: skip
         assert shown in page, shown
+
+
+def followed(world: World) -> None:
+    """One who is told of the parcel (a message left, one was refused, one waits), one who has said
+    that he is not to be, and one who was told nothing."""
+    house = House(world.database, RULES_OF_NOTICES.model_copy(update={"quiet": None}))
+    world.parcel(recipient_phone=PHONE)
+    house.owner(NUMBER, "ann-0001")
+    stopped = house.owner(NUMBER, "bob-0002")
+    with world.database.write() as session:
+        customer_id = session.get_one(Conversation, stopped).customer_id
+        notices.wish(session, customer_id, NUMBER, wanted=False)
+    for status in ("OutForDelivery", "DeliveryFailure"):
+        house.scan(NUMBER, status)
+        while house.loop()._tell_some(8):
+            pass
+    house.owner(NUMBER, "eve-0003")
+    house.scan(NUMBER, "Exception")
+    with world.database.write() as session:
+        first, second = session.query(Outbox).order_by(Outbox.id)
+        for row, state in ((first, Delivery.DELIVERED), (second, Delivery.FAILED)):
+            row.state, row.due_at, row.sent_at = state, None, clock.now()
+        second.reason = Undelivered.REFUSED
+
+
+def test_who_is_told_of_a_parcel_and_what_became_of_it(world: World) -> None:
+    followed(world)
+    page = world.signed_in("lili").get(f"/desk/parcels/{NUMBER}").text
+    panel = page.partition('id="followers-h"')[2].partition("</section>")[0]
+    for shown in (
+        "访客 0001", "访客 0002", "访客 0003", "收提醒", "已退订", "快递员出发派送", "已送达",
+        "没有送到", "对方平台不收", "还没发，最早", "网页",
+    ):  # fmt: skip
+        assert shown in panel, shown
+    assert panel.count("收提醒") == 2
+    assert "还没有发过提醒" in panel
 
 
 @pytest.mark.parametrize("login", ["lili", "wangwei", "chen"])

@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.desk.test_browser import PHONE, WIDE, assert_accessible, at_desk, chromium
 from tests.desk.test_files_browser import photograph
-from tests.desk.test_parcels import NUMBER, lived_in
+from tests.desk.test_parcels import NUMBER, followed, lived_in
 from tests.desk.world import World, serving
 
 __all__ = ["chromium"]
@@ -15,6 +15,24 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.parametrize("address", ["sqlite"], indirect=True),
 ]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("size", [PHONE, WIDE])
+def test_notices_of_a_parcel_are_readable(
+    world: World, chromium: Browser, language: str, size: tuple[int, int]
+) -> None:
+    followed(world)
+    with (
+        serving(world) as url,
+        at_desk(chromium, world, url, "chen", language=language, size=size) as page,
+    ):
+        page.goto(f"/desk/parcels/{NUMBER}")
+        expect(page.locator("#followers-h")).to_be_visible()
+        assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.evaluate("document.querySelector('#followers-h').scrollIntoView()")
+        photograph(page, f"parcel-notices-{language}-{size[0]}")
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ from tests.rooms import (
     build_asking,
     build_clocks,
     build_incidents,
+    build_money,
     build_routing,
     file_store,
     progress_page,
@@ -332,6 +333,7 @@ def build(database: Database) -> World:
     handoffs.after_end(episodes.after_end)
     desk = Desk(
         database, handoffs, tickets, incidents, PROBLEMS, texts, live, file_store(),
+        build_money(tickets, texts, live),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip

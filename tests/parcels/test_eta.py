@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, func, select, text
@@ -25,7 +28,6 @@ from parcels import (
     service,
 )
 from parcels.change_models import OrderKind
-from parcels.depot import Receipt, Result
 from parcels.eta import Basis
 from parcels.goods import Goods
 from parcels.incidents import Report
@@ -36,6 +38,7 @@ from parcels.road_repository import Bar, Leg
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn, ShipmentIn
 from store import clock
 from store.engine import Database
+from store.orders import Receipt, Result
 from tests import rooms
 from tests.conftest import MONDAY
 
@@ -442,3 +445,37 @@ def test_whoever_follows_a_parcel_is_told_of_the_incident_that_holds_it(
     assert entered(Scope.CITY, "济南") == {"YTA001", "YTA002"}
     assert entered(Scope.ROUTE, "上海", "济南") == {"YTA002"}
     assert entered(Scope.HUB, "广州") == set()
+
+
+def test_the_migration_counts_the_routes_of_parcels_that_were_delivered_before(
+    database: Database,
+) -> None:
+    began = MONDAY - timedelta(days=60)
+    for n, hours in enumerate((5.5, 30, 30.9, 900)):
+        number = f"OLD{n:09}"
+        given = ParcelIn(waybill_no=number, carrier="yto", origin="济南", destination="北京")
+        ingest.take_parcels(database, [given], GOODS)
+        road: Road = [
+            (0, Status.INFO_RECEIVED, None),
+            (3, Status.IN_TRANSIT, JINAN),
+            (3 + hours, Status.DELIVERED, "门口"),
+        ]
+        ingest.take_scans(database, scans(number, began, road))
+    of_route = (LegHours.ends == Ends.ROUTE,)
+    chosen = select(LegHours.place, LegHours.toward, LegHours.hour, LegHours.parcels)
+    with database.write() as session:
+        before = session.execute(chosen.where(*of_route).order_by(LegHours.hour)).all()
+        session.execute(delete(LegHours).where(*of_route))
+    migration = import_module("store.migrations.versions.20261125_routes")
+    with database.engine.begin() as connection:
+        context = MigrationContext.configure(connection)
+        with Operations.context(context):
+            migration.upgrade()
+    with database.read() as session:
+        after = session.execute(chosen.where(*of_route).order_by(LegHours.hour)).all()
+    assert [tuple(row) for row in after] == [tuple(row) for row in before]
+    assert [tuple(row) for row in after] == [
+        ("济南", "北京", 5, 1),
+        ("济南", "北京", 30, 2),
+        ("济南", "北京", 720, 1),
+    ]

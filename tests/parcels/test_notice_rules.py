@@ -117,3 +117,14 @@ def test_a_mistake_in_the_policy_is_named(
     with pytest.raises(PolicyError, match=words) as refused:
         notice_rules.from_file(path)
     assert str(path) in str(refused.value)
+
+
+def test_a_channel_that_there_is_not_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = FILE.read_text(encoding="utf-8")
+    path = tmp_path / "notices.yml"
+    path.write_text(text.replace("\n  wechat:", "\n  wetchat:"), encoding="utf-8")
+    line = 1 + text.partition("\nchannels:")[0].count("\n") + 1
+    with pytest.raises(PolicyError) as refused:
+        notice_rules.from_file(path, {"web", "wechat", "shop"})
+    assert f"{path}: line {line}, channels: " in str(refused.value)
+    assert "'wetchat' is no channel: default, shop, web, wechat" in str(refused.value)

@@ -25,6 +25,7 @@ import parcels.point_models
 import parcels.road_models
 import store.policy_versions
 import tickets.after.models
+import tickets.compensation.models
 import tickets.models
 import tickets.promises.models
 from conversations.models import Inbox
@@ -49,6 +50,7 @@ TABLES = (
     parcels.notice_models,
     tickets.models,
     tickets.after.models,
+    tickets.compensation.models,
     tickets.promises.models,
 )
 LEASE = timedelta(seconds=30)
@@ -137,14 +139,14 @@ def test_a_loop_is_woken_for_what_waits_behind_a_finished_row(database: Database
         rooms.said(session, "x", by="another")
     with database.write() as session:
         first, another = claim(session, Inbox, 9, LEASE, in_order_of="conversation_id")
-        assert waits_behind(session, first)
+        assert waits_behind(session, [first])
         # PostgreSQL cannot know what is being committed beside it, and says yes.
-        assert waits_behind(session, another) is not database.is_sqlite
+        assert waits_behind(session, [another]) is not database.is_sqlite
         release(first, retry_at=None)
     with database.write() as session:
         (second,) = claim(session, Inbox, 9, LEASE, in_order_of="conversation_id")
         assert second.outside_id == "visitor-2"
-        assert waits_behind(session, second) is not database.is_sqlite
+        assert waits_behind(session, [second]) is not database.is_sqlite
 
 
 async def test_a_wake_up_follows_the_commit_and_no_roll_back(database: Database) -> None:

@@ -193,12 +193,12 @@ def of_proposal(proposal_id: int) -> Select[int]:
     )
 
 
-def about_parcels(shipments: Select[int], kinds: Collection[str]) -> Select[int]:
-    """The ids of the open tickets of these classes about these parcels."""
+def about_parcels(held_up: ColumnElement[bool], kinds: Collection[str]) -> Select[int]:
+    """The ids of the open tickets of these classes about parcels of which this is true."""
     return (
         select(Ticket.id)
         .join(Shipment, Shipment.waybill_no == Ticket.waybill_no)
-        .where(Shipment.id.in_(shipments), Ticket.kind.in_(kinds), IS_OPEN)
+        .where(held_up, Ticket.kind.in_(kinds), IS_OPEN)
         .order_by(Ticket.id)
     )
 

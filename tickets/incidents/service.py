@@ -148,7 +148,7 @@ class Incidents:
         if tickets is not None:
             self._join(session, incident, tickets)
         if incident.concerns == DELAY:
-            held_up = road_repository.held_up(incident, ARRIVED)
+            held_up = road_repository.held_up(Shipment, incident, ARRIVED)
             kinds = self.policy.groups[DELAY]
             self._join(session, incident, repository.about_parcels(held_up, kinds))
         customers = repository.customers_of(incident.id)

@@ -41,8 +41,9 @@ class File:
     packed: bytes
 
 
-def headers(ancestors: Sequence[str] = ("'none'",)) -> dict[str, str]:
-    """Of a page that only ``ancestors`` may show in a frame."""
+def headers(ancestors: Sequence[str] = ("'none'",), *, locates: bool = False) -> dict[str, str]:
+    """Of a page that only ``ancestors`` may show in a frame. ``locates``: it may ask the browser
+    where the customer is."""
     return {
         "Content-Security-Policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -51,7 +52,9 @@ def headers(ancestors: Sequence[str] = ("'none'",)) -> dict[str, str]:
         ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+        "Permissions-Policy": (
+            f"camera=(), microphone=(), geolocation=({'self' if locates else ''})"
+        ),
     }
 
 

@@ -30,11 +30,12 @@ from conversations.schemas import Inbound
 from parcels import identity, timeline
 from parcels.identity import Answer
 from store import clock
-from store.errors import Invalid, NotFound
+from store.errors import Invalid, NotFound, TooManyRequests
 
 WRONG_CODE = 10
 """A code that opens nothing costs as much as so many pages: nobody looks for one by trying."""
 REDRAWN = timedelta(minutes=1)
+EVENTS = "/events"
 
 
 def add_routes(routes: APIRouter, web: Web, streams: Slots) -> None:
@@ -102,7 +103,7 @@ def add_routes(routes: APIRouter, web: Web, streams: Slots) -> None:
         web.live.wake(topic(visitor.address))
         return _see("/", web, secret)
 
-    @own.get("/{code}/events")
+    @own.get("/{code}" + EVENTS)
     async def events(code: str, request: Request, proof: str = "") -> Response:
         look = Look(web, request, code, wrong=proof == "wrong")
         await asyncio.to_thread(_number, web, code)
@@ -146,19 +147,44 @@ def _route_class(web: Web) -> type[APIRoute]:
 
             async def answer(request: Request) -> Response:
                 network = visitors.network_address(request)
-                of_address.take(network)
                 try:
-                    return await handle(request)
-                except NotFound:
-                    of_address.take(network, WRONG_CODE - 1)
-                    language = pages.language_of(request)
-                    title = web.texts.say(language, "timeline.gone.title")
-                    html = web.page.shown("parcel.html", ROOM, language, title=title, parts=None)
-                    return _page(html, 404)
+                    of_address.take(network)
+                    try:
+                        return await handle(request)
+                    except NotFound:
+                        of_address.take(network, WRONG_CODE - 1)
+                        return _closed(web, request, "gone", 404)
+                except TooManyRequests as error:
+                    if request.url.path.endswith(EVENTS):
+                        raise  # read by a program
+                    return _busy(web, request, int(str(error.facts["retry_after"])))
 
             return answer
 
     return Route
+
+
+def _busy(web: Web, request: Request, seconds: int) -> Response:
+    """Too much was asked for: when to try again, in words and for programs."""
+    wait = web.texts.span(timedelta(seconds=seconds), pages.language_of(request))
+    response = _closed(web, request, "busy", 429, wait=wait)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _closed(web: Web, request: Request, why: str, status: int, **facts: str) -> Response:
+    """A page without a parcel; ``why`` is the name of its texts."""
+    language = pages.language_of(request)
+    html = web.page.shown(
+        "parcel.html",
+        ROOM,
+        language,
+        title=web.texts.say(language, f"timeline.{why}.title"),
+        parts=None,
+        closed=why,
+        why_closed=web.texts.say(language, f"timeline.{why}.text", **facts),  # type: ignore[arg-type]
+    )
+    return _page(html, status)
 
 
 def _page(html: str, status: int = 200) -> Response:

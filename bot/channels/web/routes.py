@@ -20,9 +20,9 @@ from bot.channels.web.visitors import Visitor
 from conversations import attachments, download
 from conversations import repository as record
 from conversations.files import kind_of
-from conversations.models import Attachment, Audience
-from conversations.schemas import Inbound, Upload
-from store.errors import NotFound, TooManyFiles, TooManyRequests
+from conversations.models import Attachment, Audience, Kind
+from conversations.schemas import Inbound, Upload, point
+from store.errors import Invalid, NotFound, TooManyFiles, TooManyRequests
 
 MEGABYTE = 1 << 20
 
@@ -44,7 +44,11 @@ def router(web: Web) -> APIRouter:
         language = pages.language_of(request)
         response = HTMLResponse(
             web.page.render(language),
-            headers={**pages.headers(), "Cache-Control": "no-cache", "Vary": "Accept-Language"},
+            headers={
+                **pages.headers(locates=True),
+                "Cache-Control": "no-cache",
+                "Vary": "Accept-Language",
+            },
         )
         if request.query_params.get("lang") == language:
             visitors.remember(
@@ -159,7 +163,13 @@ def _inbound(web: Web, visitor: Visitor, said: schemas.Said, language: str) -> I
     """The message; UploadGone for a file that is not (or no longer) the visitor's to send."""
     sent = [Upload(file.name, web.uploads.open(visitor, file.id)) for file in said.files]
     files = attachments.references(sent)
-    labels = (web.texts.say(language, f"web.kinds.{file.kind}", name=file.name) for file in files)
+    labels = [web.texts.say(language, f"web.kinds.{file.kind}", name=file.name) for file in files]
+    place = _place(said)
+    if place is not None:
+        latitude, longitude = (f"{degrees:.5f}" for degrees in place)
+        labels.append(
+            web.texts.say(language, "web.kinds.location", latitude=latitude, longitude=longitude)
+        )
     label = " ".join(each.strip() for each in labels)
     return Inbound(
         channel=web.name,
@@ -171,7 +181,19 @@ def _inbound(web: Web, visitor: Visitor, said: schemas.Said, language: str) -> I
         language=language,
         attachments=files,
         label=label,
+        kind=Kind.LOCATION if place else Kind.TEXT,
+        point=place,
     )
+
+
+def _place(said: schemas.Said) -> tuple[float, float] | None:
+    """Where the customer is, if he tells; Invalid if that is no place on earth."""
+    if said.point is None:
+        return None
+    place = point(*said.point)
+    if place is None:
+        raise Invalid("no place")
+    return place
 
 
 def _own_file(web: Web, visitor: Visitor, number: int) -> Attachment:

@@ -38,11 +38,13 @@ class Sent(_Body):
 
 
 class Said(_Body):
-    """A customer's message; ``id`` is made by the page and makes sending it again harmless."""
+    """A customer's message; ``id`` is made by the page and makes sending it again harmless.
+    ``point``: where he is, latitude and longitude in degrees."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,40}$")]
     text: str = ""
     files: Annotated[list[Sent], Field(max_length=MAX_FILES)] = []
+    point: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
 
 
 class Receipt(_Body):

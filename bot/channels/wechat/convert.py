@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
+from bot.channels.tencent import gcj02
 from bot.channels.tencent.xml import Push, table, word
 from conversations.models import FileKind, Kind
 from conversations.schemas import Allowance, Inbound, Reference, point
@@ -53,9 +54,14 @@ def to_inbound(push: Push, account: str, labels: Mapping[str, str]) -> Inbound |
         sent_at=_sent_at(push),
         attachments=files,
         label=text if files and not word(push, "Recognition") else "",
-        point=point(word(push, "Location_X"), word(push, "Location_Y")),
+        point=_point(push),
         allows=BRIEF if kind == "event" else None,
     )
+
+
+def _point(push: Push) -> tuple[float, float] | None:
+    shown = point(word(push, "Location_X"), word(push, "Location_Y"))
+    return gcj02.to_wgs84(shown) if shown else None
 
 
 def outside_id_of(push: Push) -> str:

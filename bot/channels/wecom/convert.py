@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.channels.tencent import gcj02
 from bot.channels.tencent.xml import Push, plain, table, word
 from conversations.models import FileKind, Kind
 from conversations.schemas import Inbound, Reference, point
@@ -122,6 +123,7 @@ def read(entry: object, kfid: str, labels: Mapping[str, str]) -> Entry | None:
     if word(found, "origin") != _CUSTOMER or not _usable(outside_id):
         return None
     files, at = tuple(_files(found, kind)), table(found, "location")
+    shown = point(word(at, "latitude"), word(at, "longitude"))
     inbound = Inbound(
         channel=NAME,
         account=kfid,
@@ -132,7 +134,7 @@ def read(entry: object, kfid: str, labels: Mapping[str, str]) -> Entry | None:
         sent_at=_instant(found),
         attachments=files,
         label=text if files else "",
-        point=point(word(at, "latitude"), word(at, "longitude")),
+        point=gcj02.to_wgs84(shown) if shown else None,
     )
     return Said(person, inbound, word(table(found, "text"), "menu_id"))
 

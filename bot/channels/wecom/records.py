@@ -86,7 +86,7 @@ def failed(session: Session, person: Person, msgid: str, reason: str) -> int | N
     row = session.scalar(select(Outbox).where(Outbox.message_id == message_id))
     if row is None:
         return None
-    message, customer = record.to_whom(session, row)
+    message, customer = record.to_whom(session, [row])[row.message_id]
     theirs = (customer.channel, customer.account, customer.address)
     if theirs != (NAME, person.kfid, person.address):
         return None

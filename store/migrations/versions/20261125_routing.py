@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261125_routing'
-down_revision = '20261125_after'
+down_revision = '20261125_compensation'
 
 
 def upgrade() -> None:

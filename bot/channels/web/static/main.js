@@ -6,6 +6,7 @@ import { call } from "./link.js";
 import { say, shelf, timeOf } from "./words.js";
 import * as messages from "./messages.js";
 import * as outgoing from "./outgoing.js";
+import * as place from "./place.js";
 import * as scroll from "./scroll.js";
 import { Stream } from "./stream.js";
 import * as tray from "./tray.js";
@@ -173,10 +174,10 @@ function setTrouble(on) {
   showStatus();
 }
 
-function send(text, files = []) {
+function send(text, files = [], point = null) {
   const ready = text.trim();
   if ((!ready && !files.length) || outgoing.tooLong(ready) > 0) return false;
-  outgoing.add(ready, files);
+  outgoing.add(ready, files, point);
   refresh();
   scroll.toEnd(true);
   return true;
@@ -196,6 +197,7 @@ function draft() {
 
 words.addEventListener("input", draft);
 tray.open(draft);
+place.open((point) => send(say("here"), [], point));
 words.addEventListener("keydown", (event) => {
   // Enter that ends the choice of a Chinese word belongs to the input method (229: Safari).
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;

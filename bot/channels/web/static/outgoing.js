@@ -43,8 +43,9 @@ export function open(visitor, { onTrouble, onNoSession }) {
   flush();
 }
 
-export function add(text, files = []) {
-  const entry = { id: newId(), text, files, at: new Date().toISOString() };
+// `point`: where he is, [latitude, longitude]; the service has its own words for it.
+export function add(text, files = [], point = null) {
+  const entry = { id: newId(), text, files, point, at: new Date().toISOString() };
   queue.push(entry);
   save();
   show(entry);
@@ -94,7 +95,12 @@ async function deliver(entry) {
   let response;
   try {
     response = await call("/chat/messages", {
-      body: { id: entry.id, text: entry.text, files: entry.files.map(({ id, name }) => ({ id, name })) },
+      body: {
+        id: entry.id,
+        text: entry.point ? "" : entry.text,
+        files: entry.files.map(({ id, name }) => ({ id, name })),
+        point: entry.point,
+      },
       signal: AbortSignal.timeout(12000),
     });
   } catch {

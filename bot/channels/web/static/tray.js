@@ -94,7 +94,7 @@ function fail(item, reason) {
 }
 
 // Said to a screen reader; shown where no file's own line says it.
-function tell(words, shown = false) {
+export function tell(words, shown = false) {
   news.textContent = words;
   news.classList.toggle("shown", shown);
 }
