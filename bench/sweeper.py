@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from zoneinfo import ZoneInfo
 
+from bot import contract
 from bot.promises import AT_ONCE, PromiseLoop
 from bot.settings import ROOT
 from conversations.schemas import Capabilities
@@ -34,7 +35,8 @@ def rooms(database: Database) -> tuple[Tickets, Handoffs, PromiseLoop]:
     """The rooms that promises need, put together as the service does it."""
     live = Live(database)
     texts = Texts(POLICIES / "texts", ZONE)
-    routing = Routing.from_file(POLICIES / "teams.yml", ZONE)
+    intents = contract.read(POLICIES / "taxonomy.yml").intents
+    routing = Routing.from_file(POLICIES / "teams.yml", ZONE, intents)
     classes = intake.from_file(POLICIES / "intake.yml").classes
     clocks = Clocks(Policies(POLICIES, ZONE, classes))
     tickets = Tickets(UrgencyRules.from_file(POLICIES / "urgency.yml"), routing, clocks, ZONE)

@@ -36,9 +36,15 @@ from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.parts import COOKIE
 from handoff.desk.routes import Desk, router
 from handoff.models import Role
+from parcels import change_rules
 from store import clock, policies, schema
 from store.engine import Database
 from store.live import Live
+from tickets import intake
+from tickets.compensation.money import Money
+from tickets.compensation.policy import CompensationPolicies
+from tickets.incidents import policy as incident_policy
+from tickets.incidents.service import Incidents
 from tickets.models import TicketEvent, What
 from tickets.promises.models import Promise, PromiseKind, PromiseState
 
@@ -139,14 +145,20 @@ def _browser(database: Database, folder: Path) -> TestClient:
     tickets, handoffs, _ = rooms(database)
     files = Files(folder / "files", policies.load(POLICIES / "files.yml", FileRules))
     texts = Texts(POLICIES / "texts", ZONE)
+    live = Live(database)
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    paid_by = CompensationPolicies.from_file(POLICIES, classes, tickets.routing.policy.teams)
+    changes = change_rules.from_file(POLICIES / "changes.yml")
     desk = Desk(
         database,
         handoffs,
         tickets,
+        Incidents(incident_policy.from_file(POLICIES / "incidents.yml", classes), Live(database)),
         KINDS,
         texts,
-        Live(database),
+        live,
         files,
+        Money.of(paid_by, tickets, texts, live, changes, depot=False),
         ParcelRules.from_file(POLICIES / "parcels.yml"),
         secure_cookies=False,
     )

@@ -13,20 +13,20 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from actions import runtime
-from bot import actions_route, edge, evidence
+from bot import actions_route, described, edge, evidence
 from bot.assembly import (
     POLICIES,
     Service,
     assemble,
-    depot_key,
     derived,
     evidence_links,
+    outlet_key,
     progress_links,
 )
 from bot.channels.web.limits import Limits
 from bot.channels.web.page import Page
-from bot.depot import callback
 from bot.depot.answers import Answers
+from bot.orders import callback
 from bot.progress import routes as progress
 from bot.progress.acts import Progress
 from bot.settings import Settings
@@ -35,10 +35,15 @@ from handoff.desk import routes as desk
 from handoff.desk.parcel_rules import ParcelRules
 from handoff.desk.words import Pages
 from parcels import routes as parcels
+from parcels.change_models import DepotOrder
 from parcels.sources import routes as sources
 from store import schema
 from tickets import routes as ticket_routes
+from tickets.compensation import routes as coupons
+from tickets.compensation.models import Payout
 
+DEPOT_RECEIPTS = "/depot/receipts"
+PAYOUT_RECEIPTS = "/payouts/receipts"
 THREADS = 32
 """At work in the service at once: as many as its inbox answers side by side."""
 
@@ -54,6 +59,7 @@ def create(settings: Settings) -> FastAPI:
         schema.migrate(service.database)
         with service.database.write() as session:
             service.skills.tickets.clocks.put_in_force(session)
+            service.money.compensation.policies.put_in_force(session)
         # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()
@@ -61,8 +67,10 @@ def create(settings: Settings) -> FastAPI:
         service.outbox.start()
         service.fetching.start()
         service.promises.start()
+        service.rises.start()
         service.asks.start()
         service.webhooks.start()
+        service.payouts.start()
         service.notices.start()
         ticks.start()
         if service.depot:
@@ -76,8 +84,10 @@ def create(settings: Settings) -> FastAPI:
             await service.depot.stop()
         ticks.stop()
         await service.promises.stop()
+        await service.rises.stop()
         await service.asks.stop()
         await service.webhooks.stop()
+        await service.payouts.stop()
         await service.notices.stop()
         await service.fetching.stop()
         await service.inbox.stop()
@@ -117,12 +127,14 @@ def _progress(service: Service) -> Progress:
 
 def _routes(app: FastAPI, service: Service) -> None:
     app.include_router(actions_route.router(derived(service.settings, "actions")))
-    app.include_router(parcels.router(service.database, service.live, service.skills.goods))
-    app.include_router(
+    for_systems = (
+        parcels.router(service.database, service.live, service.skills.goods),
         ticket_routes.router(
             service.database, service.live, service.skills.tickets, service.skills.problems
-        )
+        ),
     )
+    for routes in (*for_systems, described.router(*for_systems)):
+        app.include_router(routes)
     app.include_router(
         evidence.router(
             service.database,
@@ -146,20 +158,42 @@ def _routes(app: FastAPI, service: Service) -> None:
     )
     for channel in service.channels:
         app.include_router(channel.router())
-    answers = Answers(service.texts, service.live)
-    app.include_router(callback.router(service.database, answers, depot_key(service.settings)))
-    if service.simulator:
-        app.include_router(service.simulator.router())
+    answers = Answers(service.texts, service.live, service.skills.tickets.clocks)
+    app.include_router(
+        callback.router(
+            DEPOT_RECEIPTS,
+            service.database,
+            DepotOrder,
+            answers.heard,
+            outlet_key(service.settings, service.settings.depot, "depot"),
+        )
+    )
+    app.include_router(
+        callback.router(
+            PAYOUT_RECEIPTS,
+            service.database,
+            Payout,
+            service.money.payouts.heard,
+            outlet_key(service.settings, service.settings.payouts, "payouts"),
+        )
+    )
+    app.include_router(
+        coupons.router(service.database, service.money.compensation.policies.present.coupons)
+    )
+    for simulator in service.simulators:
+        app.include_router(simulator.router())
     app.include_router(
         desk.router(
             desk.Desk(
                 database=service.database,
                 handoffs=service.skills.handoffs,
                 tickets=service.skills.tickets,
+                incidents=service.incidents,
                 problems=service.skills.problems,
                 texts=service.texts,
                 live=service.live,
                 files=service.files,
+                money=service.money,
                 parcels=ParcelRules.from_file(POLICIES / "parcels.yml"),
                 secure_cookies=service.settings.secure_cookies,
                 telegram=bool(service.settings.telegram and service.settings.telegram.desk),

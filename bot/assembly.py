@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from actions import runtime
 from bot import contract, evidence, webhooks
@@ -24,24 +25,28 @@ from bot.channels.wechat.channel import WeChatChannel
 from bot.channels.wechat.passive import PassiveReplies
 from bot.channels.wechat.policy import WeChatPolicy
 from bot.channels.wecom.channel import WecomChannel
-from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
-from bot.depot.simulator import PATH, Simulator
+from bot.depot.simulator import Simulator
+from bot.incidents import IncidentLoop
 from bot.notices.loop import NoticeLoop
+from bot.orders import SIMULATOR
+from bot.orders.simulator import OrderSimulator
+from bot.payouts.loop import PayoutLoop
+from bot.payouts.simulator import PayoutSimulator
 from bot.progress import view as progress
 from bot.promises import PromiseLoop
 from bot.rasa import Rasa
 from bot.router import Router
-from bot.settings import ROOT, Settings, TelegramSettings
+from bot.settings import ROOT, OutletSettings, Settings, TelegramSettings
 from bot.webhooks import WebhookLoop
 from bot.wechat_path import PathLoop
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
 from handoff.after import Episodes
+from handoff.incidents import IncidentNews
 from handoff.overdue import Overdue
 from handoff.service import Handoffs
 from parcels import change_rules, notice_rules
-from parcels.depot import Depot
 from parcels.goods import Goods
 from parcels.invoices import InvoicePolicy
 from parcels.points import PointsPolicy
@@ -54,12 +59,17 @@ from store import policies
 from store.engine import Database
 from store.errors import SettingsError
 from store.live import Live
+from store.orders import Outlet
 from tickets import intake
 from tickets.after import policy as after_policy
 from tickets.after.asking import Asking
 from tickets.after.service import After
 from tickets.anger import Anger
+from tickets.compensation.money import Money
+from tickets.compensation.policy import CompensationPolicies
 from tickets.events import Events
+from tickets.incidents import policy as incident_policy
+from tickets.incidents.service import Incidents
 from tickets.lifecycle import Lifecycle
 from tickets.notices import Notices
 from tickets.promises.clocks import Clocks
@@ -90,14 +100,18 @@ class Service:
     notices: NoticeLoop
     depot: DepotLoop | None
     webhooks: WebhookLoop
-    simulator: Simulator | None
+    payouts: PayoutLoop
+    simulators: tuple[OrderSimulator[Any], ...]
     promises: PromiseLoop
+    incidents: Incidents
+    rises: IncidentLoop
     asks: AfterLoop
     after: After
     paths: PathLoop | None
     statuses: Statuses
     rasa: Rasa
     skills: runtime.Services
+    money: Money
 
 
 def derived(settings: Settings, purpose: str) -> str:
@@ -121,7 +135,8 @@ def assemble(settings: Settings) -> Service:
     live = Live(database)
     texts = Texts(POLICIES / "texts", settings.zone)
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
-    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone)
+    agreed = contract.read(POLICIES / "taxonomy.yml")
+    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone, agreed.intents)
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
     rules = intake.from_file(POLICIES / "intake.yml")
@@ -145,6 +160,10 @@ def assemble(settings: Settings) -> Service:
     lifecycle = Lifecycle(events)
     clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
+    incidents = Incidents(
+        incident_policy.from_file(POLICIES / "incidents.yml", rules.classes), live
+    )
+    events.after_event(incidents.after_event)
     channels = Channels()
     handoffs = Handoffs(texts, tickets, channels.capabilities, live)
     handoffs.after_end(episodes.after_end)
@@ -200,7 +219,9 @@ def assemble(settings: Settings) -> Service:
         channels.add(
             HttpChannel(account, database, live, inbox.accept, outbox.resume, texts, files, links)
         )
-    depot, simulator = _depot(settings)
+    depot = _outlet(settings, settings.depot, "depot", Simulator.path)
+    paid_by = CompensationPolicies.from_file(POLICIES, rules.classes, routing.policy.teams)
+    money = Money.of(paid_by, tickets, texts, live, changes, depot=depot is not None)
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
@@ -212,13 +233,27 @@ def assemble(settings: Settings) -> Service:
         outbox=outbox,
         files=files,
         fetching=FetchLoop(database, live, channels, files),
-        notices=NoticeLoop(database, live, channels, telling, changes.identity, texts, timeline),
+        notices=NoticeLoop(
+            database, live, channels, telling, changes.identity, texts, timeline, clocks
+        ),
         depot=DepotLoop(database, live, depot, changes, handoffs, tickets, texts)
         if depot
         else None,
         webhooks=WebhookLoop(database, live, receivers),
-        simulator=simulator,
+        payouts=PayoutLoop(
+            database,
+            live,
+            _outlet(settings, settings.payouts, "payouts", PayoutSimulator.path),
+            paid_by.present.payment,
+            money.payouts,
+        ),
+        simulators=_simulators(settings),
+        money=money,
         promises=PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live)),
+        incidents=incidents,
+        rises=IncidentLoop(
+            database, live, incidents, IncidentNews(tickets, handoffs, incidents.policy, live)
+        ),
         asks=AfterLoop(database, live, after),
         after=after,
         paths=PathLoop(database, live, settings.wechat_logistics, statuses, texts)
@@ -246,7 +281,7 @@ def assemble(settings: Settings) -> Service:
             invoices=policies.load(POLICIES / "invoices.yml", InvoicePolicy),
             notices=telling,
             orders_go_out=depot is not None,
-            problems=contract.read(POLICIES / "taxonomy.yml").problems,
+            problems=agreed.problems,
         ),
     )
 
@@ -260,18 +295,29 @@ def _known_teams(telegram: TelegramSettings, routing: Routing) -> None:
         )
 
 
-def _depot(settings: Settings) -> tuple[Depot | None, Simulator | None]:
-    """The depot to send orders to, and our own if that is it: reached over HTTP like any other."""
-    key = depot_key(settings)
-    if settings.depot is None or key is None:
-        return None, None
-    if settings.depot.url != SIMULATOR:
-        return Depot(settings.depot.url, key), None
-    return Depot(settings.service_url + PATH, key), Simulator(key, settings.zone)
+def _outlet(
+    settings: Settings, wanted: OutletSettings | None, purpose: str, simulator: str
+) -> Outlet | None:
+    """Where orders go; our own simulator is reached over HTTP like any other."""
+    key = outlet_key(settings, wanted, purpose)
+    if wanted is None or key is None:
+        return None
+    return Outlet(settings.service_url + simulator if wanted.url == SIMULATOR else wanted.url, key)
 
 
-def depot_key(settings: Settings) -> bytes | None:
-    """What signs between the depot and us, either way."""
-    if settings.depot is None or settings.depot.url != SIMULATOR:
-        return settings.depot.key if settings.depot else None
-    return derived(settings, "depot").encode()[:64]
+def outlet_key(settings: Settings, wanted: OutletSettings | None, purpose: str) -> bytes | None:
+    """What signs between the other side of orders and us, either way."""
+    if wanted is None or wanted.url != SIMULATOR:
+        return wanted.key if wanted else None
+    return derived(settings, purpose).encode()[:64]
+
+
+def _simulators(settings: Settings) -> tuple[OrderSimulator[Any], ...]:
+    found: list[OrderSimulator[Any]] = []
+    depot = outlet_key(settings, settings.depot, "depot")
+    if depot and settings.depot and settings.depot.url == SIMULATOR:
+        found.append(Simulator(depot, settings.zone))
+    payouts = outlet_key(settings, settings.payouts, "payouts")
+    if payouts and settings.payouts and settings.payouts.url == SIMULATOR:
+        found.append(PayoutSimulator(payouts))
+    return tuple(found)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def tickets(arguments: list[str]) -> int:
     from store.errors import NotFound
-    from tickets import listing, repository, schemas
+    from tickets import listing, repository
     from tickets.models import TicketState, Urgency
     from tickets.service import canonical_number
 
@@ -27,6 +27,7 @@ def tickets(arguments: list[str]) -> int:
     parser.add_argument("--team")
     parser.add_argument("--waybill")
     parser.add_argument("--overdue", action="store_true")
+    parser.add_argument("--incident", type=int, metavar="ID", help="those that have this cause")
     parser.add_argument("--after", metavar="NUMBER", help="the page behind this ticket")
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -41,14 +42,7 @@ def tickets(arguments: list[str]) -> int:
             return found
 
         if options.number:
-            ticket = find(options.number)
-            shown = schemas.WholeOut(
-                **schemas.TicketOut.model_validate(ticket).model_dump(),
-                events=[
-                    schemas.EventOut.model_validate(event)
-                    for event in repository.events(session, ticket.id)
-                ],
-            )
+            shown = listing.whole(session, find(options.number))
             print(shown.model_dump_json() if options.json else _whole(shown))
             return 0
         wanted = listing.Wanted(
@@ -57,11 +51,11 @@ def tickets(arguments: list[str]) -> int:
             team=options.team,
             waybill_no=options.waybill,
             overdue=options.overdue,
+            incident_id=options.incident,
         )
         last = find(options.after) if options.after else None
         found = listing.listed(session, wanted, after=last, limit=max(1, min(options.limit, 1000)))
-        for ticket in found:
-            row = schemas.TicketOut.model_validate(ticket)
+        for row in listing.shown(session, found):
             print(row.model_dump_json() if options.json else _line(row))
     return 0
 
@@ -87,17 +81,19 @@ def _at(instant: datetime) -> str:
 
 def _line(row: TicketOut) -> str:
     waits = f" (waits for {row.waiting_for})" if row.waiting_for else ""
+    incident = f"incident {row.incident_id}" if row.incident_id else ""
     return "  ".join(
         (
             f"{row.number:<14}",
             f"{row.urgency:<6}",
             f"{row.state + waits:<30}",
-            f"{row.team:<12}",
+            f"{f'{row.team} ({row.team_rule})':<32}",
             f"{row.kind:<24}",
             f"{row.waybill_no or '-':<20}",
             _at(row.created_at),
+            incident,
         )
-    )
+    ).rstrip()
 
 
 def _whole(shown: WholeOut) -> str:

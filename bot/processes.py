@@ -95,6 +95,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "COURIER_PORT": str(settings.port),
         "COURIER_RASA_PORT": str(settings.rasa_port),
         "COURIER_DEPOT_URL": settings.depot.url if settings.depot else "",
+        "COURIER_PAYOUT_URL": settings.payouts.url if settings.payouts else "",
         "COURIER_ACTIONS_URL": f"{settings.service_url}/internal/actions",
         "COURIER_ACTIONS_TOKEN": derived(settings, "actions"),
         "COURIER_TRACKER_DATABASE": tracker,

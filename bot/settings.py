@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.channels.wechat import account as wechat
 from bot.channels.wecom import account as wecom
-from bot.depot import SIMULATOR
+from bot.orders import SIMULATOR
 from parcels.sources import accounts
 from store.errors import SettingsError
 
@@ -42,8 +42,9 @@ class TelegramSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class DepotSettings:
-    """Where orders to the depot go, and the key that signs them. The simulator needs no key."""
+class OutletSettings:
+    """Where orders (to the depot, to pay) go, and the key that signs them. The simulator needs
+    no key."""
 
     url: str
     key: bytes = field(default=b"", repr=False)
@@ -73,7 +74,8 @@ class Settings:
     """By account, as the environment writes it: ``SHOP_APP`` for ``shop_app``."""
     public_url: str = ""
     """The service as the world sees it, without path: links that leave the house begin with it."""
-    depot: DepotSettings | None = None
+    depot: OutletSettings | None = None
+    payouts: OutletSettings | None = None
 
     @property
     def models(self) -> Path:
@@ -107,7 +109,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     ``_WECOM_CORPID``, ``_SECRET``, ``_TOKEN``, ``_AES_KEY``, ``_KFID``, ``_SERVICER``, ``_API``;
     for the widget ``_WIDGET_SECRET_<KEY>``; for a company's own app ``_HTTP_SECRET_<ACCOUNT>``; for
     systems told of tickets ``_WEBHOOK_SECRET_<NAME>``; for sources of scans see
-    docs/sources.md; for the depot ``_DEPOT_URL``, ``_DEPOT_SECRET``;
+    docs/sources.md; for the depot ``_DEPOT_URL``, ``_DEPOT_SECRET``, for
+    payments ``_PAYOUT_URL``, ``_PAYOUT_SECRET``;
     ``_PUBLIC_URL`` for links that leave the house. SettingsError says in one sentence what is
     wrong."""
     given = os.environ if environment is None else environment
@@ -142,7 +145,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         http_secrets=_secrets(given, HTTP_SECRET),
         webhook_secrets=_secrets(given, WEBHOOK_SECRET),
         public_url=_public_url(get("PUBLIC_URL", f"http://127.0.0.1:{port}")),
-        depot=_depot(get),
+        depot=_outlet(get, "DEPOT"),
+        payouts=_outlet(get, "PAYOUT"),
     )
 
 
@@ -225,20 +229,20 @@ def _widget_secrets(given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _depot(get: Callable[[str, str], str]) -> DepotSettings | None:
-    """``None`` without an address: people then make every change."""
-    url, secret = get("DEPOT_URL", ""), get("DEPOT_SECRET", "")
+def _outlet(get: Callable[[str, str], str], name: str) -> OutletSettings | None:
+    """``None`` without an address: people then do what is ordered."""
+    url, secret = get(f"{name}_URL", ""), get(f"{name}_SECRET", "")
     if not url and secret:
         raise SettingsError(
-            "COURIER_DEPOT_URL is missing; COURIER_DEPOT_SECRET alone does nothing."
+            f"COURIER_{name}_URL is missing; COURIER_{name}_SECRET alone does nothing."
         )
     if not url or url == SIMULATOR:
-        return DepotSettings(url) if url else None
+        return OutletSettings(url) if url else None
     parts = urlsplit(url)
     local = parts.hostname in {"127.0.0.1", "localhost", "::1"}
     if not parts.hostname or parts.scheme not in ({"https", "http"} if local else {"https"}):
         raise SettingsError(
-            "COURIER_DEPOT_URL must begin with https://, or be the word simulator for a demo."
+            f"COURIER_{name}_URL must begin with https://, or be the word simulator for a demo."
         )
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
@@ -246,10 +250,10 @@ def _depot(get: Callable[[str, str], str]) -> DepotSettings | None:
         key = b""
     if not 24 <= len(key) <= 64:
         raise SettingsError(
-            "COURIER_DEPOT_SECRET must be whsec_ and base64 of 24 to 64 bytes; "
+            f"COURIER_{name}_SECRET must be whsec_ and base64 of 24 to 64 bytes; "
             "make one with: openssl rand -base64 32"
         )
-    return DepotSettings(url, key)
+    return OutletSettings(url, key)
 
 
 def _port(name: str, value: str) -> int:

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import demo, model, processes
-from bot.depot import SIMULATOR
+from bot.orders import SIMULATOR
 from bot.processes import Child
-from bot.settings import DepotSettings, Settings
+from bot.settings import OutletSettings, Settings
 from store import schema
 from store.engine import Database
 from store.errors import SettingsError
@@ -53,7 +53,7 @@ def running(
     processes.require_free_port(settings.host, settings.port, "COURIER_PORT")
     processes.require_free_port("127.0.0.1", settings.rasa_port, "COURIER_RASA_PORT")
     fitting = prepare(settings, console, empty=empty)
-    settings = with_depot(settings)
+    settings = with_simulators(settings)
     children = [processes.service(settings), processes.rasa(settings, fitting)]
     try:
         for child in children:
@@ -128,11 +128,14 @@ def _seed(settings: Settings, database: Database) -> None:
         )
 
 
-def with_depot(settings: Settings) -> Settings:
-    """A demo without a depot of its own gets the simulator; nobody else does."""
-    if settings.depot is not None or not (settings.home / PEOPLE_FILE).exists():
+def with_simulators(settings: Settings) -> Settings:
+    """A demo without a depot and a paymaster of its own gets simulators; nobody else does."""
+    if not (settings.home / PEOPLE_FILE).exists():
         return settings
-    return replace(settings, depot=DepotSettings(SIMULATOR))
+    simulated = OutletSettings(SIMULATOR)
+    return replace(
+        settings, depot=settings.depot or simulated, payouts=settings.payouts or simulated
+    )
 
 
 def _welcome(settings: Settings, console: Console) -> None:
@@ -151,4 +154,6 @@ def _welcome(settings: Settings, console: Console) -> None:
         console.print("  Demo waybills: SF1234567890123, YT7788990011223, JD0099887766554")
         if settings.depot is None:
             console.print("  Orders to the depot go to a simulator (COURIER_DEPOT_URL)")
+        if settings.payouts is None:
+            console.print("  Orders to pay go to a simulator (COURIER_PAYOUT_URL)")
     console.print("  Ctrl-C stops everything.\n")

@@ -78,6 +78,9 @@ class Case(Base):
     urgency: Mapped[str] = mapped_column(String(8))
     urgency_rank: Mapped[int]
     team: Mapped[str] = mapped_column(String(40))
+    team_rule: Mapped[str] = mapped_column(String(40), default="")
+    owner_id: Mapped[int | None]
+    """Who has its ticket and is at work: it is his to take before others."""
     packet: Mapped[dict[str, Any]]
     queued_at: Mapped[datetime]
     contact_by: Mapped[datetime]
@@ -160,7 +163,8 @@ class Topic(Due, Base):
 
 class TopicLine(Base):
     """What somebody wrote in a topic. ``message_id`` is what it became in the record, ``answer``
-    what is still to be said to him there."""
+    what is still to be said to him there. ``held`` are words that put off what the customer was
+    promised: ``staff_id`` was asked whether they shall go all the same."""
 
     __tablename__ = "topic_lines"
     __table_args__ = (UniqueConstraint("topic_id", "outside_id"),)
@@ -170,4 +174,6 @@ class TopicLine(Base):
     outside_id: Mapped[str] = mapped_column(String(40))
     message_id: Mapped[int | None] = mapped_column(ForeignKey("messages.id"))
     answer: Mapped[str | None]
+    staff_id: Mapped[int | None]
+    held: Mapped[str | None]
     failure_told: Mapped[bool] = mapped_column(default=False)

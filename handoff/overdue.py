@@ -16,12 +16,13 @@ from handoff.service import Handoffs
 from store import clock
 from store.live import Live
 from tickets import repository as tickets
-from tickets.events import SYSTEM, Actor
+from tickets.events import SYSTEM
 from tickets.lifecycle import Change
-from tickets.models import ActorKind, Ticket, Urgency, What
+from tickets.models import Ticket, Urgency, What
 from tickets.promises.clocks import Look
 from tickets.promises.models import Promise, PromiseKind
 from tickets.promises.policy import Action
+from tickets.routing import Decision
 from tickets.service import Tickets
 from tickets.urgency import Verdict
 
@@ -85,31 +86,27 @@ class Overdue:
                     "by": promise.by.isoformat(),
                 },
             )
-        team = self._escalate(session, made_in, ticket) if _wanted(look, Action.ESCALATE) else None
+        higher = _wanted(look, Action.ESCALATE)
+        moved = self._escalate(session, made_in, ticket) if higher else None
         verdict = _hotter(ticket, promise) if _wanted(look, Action.RAISE_URGENCY) else None
         if ticket is not None and verdict is not None:
             self._tickets.raise_urgency(session, ticket, verdict, overdue=promise.kind)
         contact = look.anew and look.anew.kind == PromiseKind.CONTACT
         contact_by = look.anew.by if contact and look.anew else None
-        self._handoffs.escalate(session, made_in, team=team, verdict=verdict, contact_by=contact_by)
+        self._handoffs.escalate(session, made_in, to=moved, verdict=verdict, contact_by=contact_by)
         if _wanted(look, Action.TELL_CUSTOMER):
-            self._tell(session, made_in, look, team)
+            self._tell(session, made_in, look, moved.team if moved else None)
 
     def _escalate(
         self, session: Session, made_in: Conversation, ticket: Ticket | None
-    ) -> str | None:
+    ) -> Decision | None:
         """The team that it is with from now on; None where nobody is above."""
-        if ticket is None:
-            before = self._handoffs.team_of(session, made_in)
-            return self._tickets.routing.above(before) if before else None
-        team = self._tickets.routing.above(ticket.team)
-        if team is None or Change.ASSIGN not in self._tickets.lifecycle.allowed(ticket, SYSTEM):
+        before = ticket.team if ticket else self._handoffs.team_of(session, made_in)
+        team = self._tickets.routing.above(before) if before else None
+        if team is None:
             return None
-        owner = Actor(ActorKind.STAFF, ticket.staff_id) if ticket.staff_id else None
-        self._tickets.lifecycle.assign(
-            session, ticket, SYSTEM, team=team, to=owner, why=RULE, told=True
-        )
-        return team
+        to = Decision(team, RULE)
+        return to if ticket is None or self._tickets.move_up(session, ticket, to) else None
 
     def _tell(self, session: Session, made_in: Conversation, look: Look, team: str | None) -> None:
         """The truth, who has it now, and the new time, wherever the customer wrote last."""

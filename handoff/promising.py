@@ -71,15 +71,18 @@ class Promising:
             raise Invalid("a message that promises nothing")
         about = About(case.conversation_id, Urgency(case.urgency), "", case.ticket_id)
         waybill_no = self._waybill(session, case)
-        made = []
-        for each in said:
-            promise = self._clocks.say(
-                session, about, each.words, each.by, message_id=message.id, staff_id=staff_id
+        return [
+            self._clocks.say(
+                session,
+                about,
+                each.words,
+                each.by,
+                message_id=message.id,
+                staff_id=staff_id,
+                waybill_no=waybill_no if each.topic == Topic.DELIVERY else None,
             )
-            if each.topic == Topic.DELIVERY:
-                promise.waybill_no = waybill_no
-            made.append(promise)
-        return made
+            for each in said
+        ]
 
     def end(self, session: Session, case: Case, promise_id: int, state: PromiseState) -> Promise:
         """It was kept, or is not owed any more. NotFound for one of another customer."""

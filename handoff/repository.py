@@ -156,3 +156,13 @@ def conversations_by_id(
         .where(Conversation.id.in_(ids))
     )
     return {conversation.id: (conversation, customer) for conversation, customer in rows}
+
+
+def taken_by(session: Session) -> dict[int, int]:
+    """How many open cases each person has."""
+    rows = session.execute(
+        select(Case.staff_id, func.count())
+        .where(Case.state == CaseState.TAKEN)
+        .group_by(Case.staff_id)
+    )
+    return {staff_id: count for staff_id, count in rows if staff_id is not None}

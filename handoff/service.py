@@ -19,6 +19,7 @@ from conversations.texts import Texts
 from handoff import packet as packets
 from handoff import packet_changes, repository
 from handoff.models import Case, CaseState, Staff
+from handoff.offers import Offers
 from handoff.promising import Promising
 from handoff.staff import SignedIn
 from store import clock
@@ -29,6 +30,7 @@ from tickets.lifecycle import Change
 from tickets.models import Ticket, Urgency
 from tickets.promises.clocks import About
 from tickets.promises.models import Promise, PromiseKind, PromiseState
+from tickets.routing import Decision
 from tickets.service import Tickets
 from tickets.urgency import Verdict
 
@@ -63,7 +65,7 @@ class Handoffs:
         self._tickets = tickets
         self._clocks = tickets.clocks
         self.promising = Promising(tickets.clocks, texts)
-        self._routing = tickets.routing
+        self.offers = Offers(tickets.routing)
         self._capabilities = capabilities
         self._live = live
         self._ended: list[Ended] = []
@@ -95,6 +97,7 @@ class Handoffs:
         at = clock.now()
         verdict = request.verdict
         contact_by = self._promise_contact(session, conversation, request, request.ticket_id)
+        offer = self.offers.make(session, conversation, request)
         case = Case(
             conversation_id=conversation.id,
             ticket_id=request.ticket_id,
@@ -103,7 +106,9 @@ class Handoffs:
             rule=request.rule,
             urgency=verdict.colour,
             urgency_rank=verdict.colour.rank,
-            team=self._routing.team(request.intent, verdict.colour, verdict.rule, at),
+            team=offer.team,
+            team_rule=offer.rule,
+            owner_id=offer.owner_id,
             packet=packets.build(
                 session, conversation, request, self.capabilities(session, conversation)
             ).model_dump(mode="json"),
@@ -146,9 +151,8 @@ class Handoffs:
         if request.verdict.colour.rank < case.urgency_rank:
             case.urgency, case.urgency_rank = request.verdict.colour, request.verdict.colour.rank
             case.reason, case.rule = request.reason, request.rule
-            case.team = self._routing.team(
-                request.intent, request.verdict.colour, request.verdict.rule, clock.now()
-            )
+            offer = self.offers.make(session, conversation, request)
+            case.team, case.team_rule, case.owner_id = offer.team, offer.rule, offer.owner_id
             if case.first_reply_at is None:
                 by = self._promise_contact(session, conversation, request, case.ticket_id)
                 case.contact_by = min(case.contact_by, by)
@@ -178,6 +182,20 @@ class Handoffs:
             colour = Urgency(case.urgency)
             about = About(conversation.id, colour, "", case.ticket_id)
             self._clocks.heard(session, about, message_id)
+            if case.state == CaseState.TAKEN and self.offers.has_left(session, case):
+                self._put_back(session, conversation, case)
+
+    def _put_back(self, session: Session, conversation: Conversation, case: Case) -> None:
+        """Who had it has gone home: it waits for a colleague, with all that was said. The ticket
+        stays his."""
+        self._event(session, conversation, "off_shift", case.staff_id)
+        at, colour = clock.now(), Urgency(case.urgency)
+        case.state, case.staff_id, case.taken_at, case.queued_at = CaseState.WAITING, None, None, at
+        case.contact_by = self._clocks.by(PromiseKind.REPLY, "", colour) or at
+        offer = self.offers.again(session, conversation, case)
+        case.team, case.team_rule, case.owner_id = offer.team, offer.rule, offer.owner_id
+        conversation.holder, conversation.staff_id = Holder.WAITING, None
+        self._wake(session, conversation)
 
     def team_of(self, session: Session, conversation: Conversation) -> str | None:
         """The team that the open case of a conversation is with."""
@@ -189,7 +207,7 @@ class Handoffs:
         session: Session,
         conversation: Conversation,
         *,
-        team: str | None = None,
+        to: Decision | None = None,
         verdict: Verdict | None = None,
         contact_by: datetime | None = None,
     ) -> None:
@@ -197,7 +215,8 @@ class Handoffs:
         it."""
         case = repository.open_case(session, conversation.id)
         if case is not None:
-            case.team = team or case.team
+            if to is not None:
+                case.team, case.team_rule = to.team, to.rule
             case.contact_by = contact_by or case.contact_by
             if verdict and verdict.colour.rank < case.urgency_rank:
                 case.urgency, case.urgency_rank = verdict.colour, verdict.colour.rank

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from conversations.models import Delivery, Message, Outbox
+from conversations.models import Delivery, Kind, Message, Outbox
 from handoff import repository
 from handoff.models import Case, Topic, TopicLine, TopicProblem
 from store import clock
@@ -103,6 +103,34 @@ def line(session: Session, topic: Topic, outside_id: str) -> TopicLine | None:
     """What was heard there before under this number."""
     return session.scalar(
         select(TopicLine).where(TopicLine.topic_id == topic.id, TopicLine.outside_id == outside_id)
+    )
+
+
+def held(session: Session, topic: Topic, staff_id: int) -> Sequence[TopicLine]:
+    """Words of this person that wait for his yes, the newest first."""
+    return session.scalars(
+        select(TopicLine)
+        .where(
+            TopicLine.topic_id == topic.id,
+            TopicLine.staff_id == staff_id,
+            TopicLine.held.is_not(None),
+        )
+        .order_by(TopicLine.id.desc())
+    ).all()
+
+
+def last_sent(session: Session, topic: Topic, staff_id: int) -> int | None:
+    """The message of the record that this person's last words to the customer became."""
+    return session.scalar(
+        select(Message.id)
+        .join(TopicLine, TopicLine.message_id == Message.id)
+        .where(
+            TopicLine.topic_id == topic.id,
+            TopicLine.staff_id == staff_id,
+            Message.kind != Kind.NOTE,
+        )
+        .order_by(TopicLine.id.desc())
+        .limit(1)
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, Index, Numeric, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from store.base import Base
-from store.claims import Due
+from store.orders import SentOrder
 
 
 class OrderKind(StrEnum):
@@ -32,13 +32,9 @@ class OrderKind(StrEnum):
     PICKUP_BOOK = "pickup_book"
     PICKUP_MOVE = "pickup_move"
     PICKUP_CANCEL = "pickup_cancel"
-
-
-class OrderState(StrEnum):
-    PLACED = "placed"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    UNANSWERED = "unanswered"
+    CALL_FIRST = "call_first"
+    REDELIVER = "redeliver"
+    RESEND = "resend"
 
 
 class IdentityTry(Base):
@@ -64,8 +60,8 @@ class IdentityTry(Base):
     at: Mapped[datetime]
 
 
-class DepotOrder(Due, Base):
-    """One order to the depot. ``key`` makes placing it twice impossible, ``public_id`` doing it.
+class DepotOrder(SentOrder, Base):
+    """One order to the depot. ``key`` makes placing it twice impossible.
 
     ``about`` is the waybill, or the ``public_id`` of the pickup's booking: orders about one thing
     leave in order. ``wish`` holds what the kind needs (parcels/change_rules.py:Need). Yuan.
@@ -79,15 +75,9 @@ class DepotOrder(Due, Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
-    public_id: Mapped[str] = mapped_column(String(32), unique=True)
     customer_id: Mapped[int] = mapped_column(ForeignKey("customers.id"))
     about: Mapped[str] = mapped_column(String(40))
     waybill_no: Mapped[str | None] = mapped_column(String(40))
     kind: Mapped[OrderKind] = mapped_column(String(16))
     wish: Mapped[dict[str, Any]]
     price: Mapped[Decimal] = mapped_column(Numeric(8, 2))
-    state: Mapped[OrderState] = mapped_column(String(12), default=OrderState.PLACED)
-    reason: Mapped[str | None] = mapped_column(String(40))
-    receipt: Mapped[str | None] = mapped_column(String(64))
-    placed_at: Mapped[datetime]
-    answered_at: Mapped[datetime | None]

@@ -12,9 +12,9 @@ from parcels.change_models import (
     DepotOrder,
     IdentityTry,
     OrderKind,
-    OrderState,
 )
 from parcels.models import Shipment
+from store.orders import OrderState
 
 
 def last_try(session: Session, customer_id: int, waybill_no: str) -> IdentityTry | None:
@@ -105,13 +105,6 @@ def agreed_until(session: Session, waybill_no: str) -> datetime | None:
         .limit(1)
     )
     return datetime.fromisoformat(wish["to"]) if wish else None
-
-
-def held_order(session: Session, public_id: str) -> DepotOrder | None:
-    """The order that the depot knows by this id, held until the transaction ends."""
-    return session.scalar(
-        select(DepotOrder).where(DepotOrder.public_id == public_id).with_for_update()
-    )
 
 
 def orders_about(session: Session, waybill_no: str, limit: int) -> Sequence[DepotOrder]:

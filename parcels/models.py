@@ -170,6 +170,7 @@ class Scope(StrEnum):
     SCANS_WRITE = "scans:write"
     TICKETS_READ = "tickets:read"
     TICKETS_WRITE = "tickets:write"
+    COUPONS_REDEEM = "coupons:redeem"
 
 
 class ApiKey(Base):

@@ -84,6 +84,20 @@ def add_of_incident(
     _add(session, chosen.where(affected(parcel)).order_by(parcel.id))
 
 
+def told_otherwise(session: Session, incident_id: int, customers: Select[int]) -> None:
+    """These customers hear of an incident in another way: what waits for them of it is dropped."""
+    session.execute(
+        update(Notice)
+        .where(
+            Notice.customer_id.in_(customers),
+            Notice.incident_id == incident_id,
+            Notice.due_at.is_not(None),
+        )
+        .values(due_at=None),
+        execution_options={"synchronize_session": False},
+    )
+
+
 _COLUMNS = (
     "customer_id",
     "shipment_id",

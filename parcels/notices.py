@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from conversations.models import Conversation, Customer, Message
 from parcels import notice_repository as repository
+from parcels import road_repository
 from parcels.models import Scan, Shipment, Status
 from parcels.notice_models import Node, Notice, NoticeWish
 from parcels.notice_rules import NoticeRules
@@ -90,6 +91,8 @@ def worth_telling(
     wishes = repository.wishes(session, ids, {shipment.waybill_no for _, _, shipment in waiting})
     told = repository.last_told(session, ids, {shipment.id for _, _, shipment in waiting})
     usual = {customer.id: rules.usual(customer.channel) for customer in customers}
+    incidents = {notice.incident_id for notice, _, _ in waiting if notice.incident_id is not None}
+    over = road_repository.ended_of(session, incidents)
     found: dict[int, Due] = defaultdict(lambda: Due([], {}))
     for notice, scan, shipment in waiting:
         whose, node = notice.customer_id, rules.node(scan)
@@ -97,6 +100,7 @@ def worth_telling(
         due.waiting.append(notice)
         if (
             node is not None
+            and notice.incident_id not in over
             and _wanted(wishes.get((whose, shipment.waybill_no)), node, usual[whose])
             and _still_true(rules, notice, scan, shipment)
             and not _same(rules, told.get((whose, shipment.id)), scan)

@@ -12,14 +12,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+import store.orders
 from conversations.texts import Texts
 from parcels import change_repository, repository
-from parcels.change_models import DepotOrder, OrderKind, OrderState
-from parcels.depot import Receipt, Result
+from parcels.change_models import DepotOrder, OrderKind
 from parcels.models import Shipment
 from store import clock, ids
-from store.claims import release
-from store.errors import Conflict
+from store.orders import OrderState, Receipt
 
 _ALSO = (
     "origin", "destination", "weight", "size", "value", "near",
@@ -65,29 +64,15 @@ def place(session: Session, key: str, customer_id: int, wish: Wish) -> DepotOrde
 
 
 def answered(session: Session, order: DepotOrder, receipt: Receipt) -> bool:
-    """Note a final answer; False if it was noted before. What was accepted is from now on what the
-    record says. An order that was given up may be answered still. Conflict for another answer than
-    the one that stands."""
-    state = OrderState.ACCEPTED if receipt.result is Result.ACCEPTED else OrderState.REFUSED
-    if order.state in {OrderState.ACCEPTED, OrderState.REFUSED}:
-        if order.state != state:
-            raise Conflict("the depot answered this order otherwise")
+    """Note a final answer (store/orders.py); what was accepted is what the record says from now
+    on. False if it was noted before."""
+    if not store.orders.answered(order, receipt):
         return False
-    order.state = state
-    order.reason, order.receipt = receipt.reason, receipt.receipt
-    order.answered_at = clock.now()
-    release(order, retry_at=None)
     if order.state == OrderState.ACCEPTED and order.waybill_no:
         shipment = repository.by_waybill(session, order.waybill_no)
         if shipment is not None:
             _apply(shipment, order)
     return True
-
-
-def given_up(order: DepotOrder, reason: str) -> None:
-    """Nobody answered in time: a person takes over, and nothing more is sent."""
-    order.state = OrderState.UNANSWERED
-    release(order, retry_at=None, error=reason)
 
 
 def _apply(shipment: Shipment, order: DepotOrder) -> None:

@@ -67,6 +67,14 @@ def value(text: str) -> Decimal | None:
     return told if told > 0 else None
 
 
+def money(text: str) -> Decimal | None:
+    """The sum that a message names, as it stands there: 300, 300 元, 三千块, $35."""
+    folded = fold(text)
+    found = _SUM.search(folded) or re.search(r"(\d[\d,]*(?:\.\d+)?)", folded)
+    told = _number(found[1]) if found else Decimal(0)
+    return told if told > 0 else None
+
+
 def plain(amount: Decimal) -> str:
     """12, 12.5 or 0.75: no more digits than it needs."""
     shortest = amount.quantize(Decimal("0.01")).normalize()

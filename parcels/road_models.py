@@ -60,11 +60,17 @@ class Scope(StrEnum):
     ROUTE = "route"
 
 
+DELAY = "delay"
+"""What an incident concerns that holds parcels up."""
+
+
 class Incident(Base):
     """Why parcels stand still somewhere, as staff entered it; over when somebody ends it.
 
     ``to_place`` is the other end of a route. Empty words are the ones that policies/texts has for
-    the kind. ``key`` makes entering it twice impossible.
+    the kind. ``key`` makes entering it twice impossible. ``concerns`` is a group of complaints
+    (policies/incidents.yml): one that is no delay explains tickets, and holds no parcel up.
+    ``alarm_at`` is when its tickets became so many that headquarters and supervisors must know.
     """
 
     __tablename__ = "incidents"
@@ -89,5 +95,8 @@ class Incident(Base):
     words_zh: Mapped[str] = mapped_column(String(300), default="")
     words_en: Mapped[str] = mapped_column(String(300), default="")
     created_by: Mapped[int]
+    concerns: Mapped[str] = mapped_column(String(20), default=DELAY)
+    alarm_at: Mapped[datetime | None]
+    alarm_seen_by: Mapped[int | None]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[int | None]

@@ -188,6 +188,12 @@ def held_up(parcel: Any, incident: Incident, arrived: Collection[Status]) -> Col
     return and_(parcel.status.not_in(arrived), on_route if incident.scope is Scope.ROUTE else there)
 
 
+def ended_of(session: Session, incident_ids: Collection[int]) -> frozenset[int]:
+    """Which of these are over."""
+    over = select(Incident.id).where(Incident.id.in_(incident_ids), Incident.ended_at.is_not(None))
+    return frozenset(session.scalars(over)) if incident_ids else frozenset()
+
+
 def incident_by_key(session: Session, key: str) -> Incident | None:
     return session.scalar(select(Incident).where(Incident.key == key))
 

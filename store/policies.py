@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
 
 from store.errors import PolicyError
 
@@ -15,6 +16,15 @@ class Policy(BaseModel):
     """Base of every policy: unknown names are mistakes, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
+    """``name``, if it is among those that the policy was read with as ``names``; else ValueError
+    says that it is not ``what`` and lists them."""
+    known: Collection[str] = (info.context or {}).get(names, ())
+    if name not in known:
+        raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
+    return name
 
 
 AnyPolicy = TypeVar("AnyPolicy", bound=BaseModel)

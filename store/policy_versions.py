@@ -36,6 +36,17 @@ def id_of(session: Session, name: str, text: str) -> int:
     return _of(session, name, text).id
 
 
+def at(session: Session, name: str, instant: datetime) -> PolicyVersion | None:
+    """The version last put in force until ``instant``. One that came back later counts from then
+    on, and is what stands now or close to it."""
+    return session.scalar(
+        select(PolicyVersion)
+        .where(PolicyVersion.name == name, PolicyVersion.read_at <= instant)
+        .order_by(PolicyVersion.read_at.desc(), PolicyVersion.id.desc())
+        .limit(1)
+    )
+
+
 def put_in_force(session: Session, name: str, text: str) -> int:
     """A process begins to work by this text. A change is logged, line by line."""
     before = session.scalar(

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from bot import contract
 from bot.settings import ROOT
 from conversations import service as conversations
 from conversations.files import FileRules, Files
@@ -22,7 +23,7 @@ from handoff.models import Role
 from handoff.packet import Request
 from handoff.service import Handoffs
 from handoff.staff import SignedIn
-from parcels import notice_rules
+from parcels import change_rules, notice_rules
 from parcels.regions import Regions
 from parcels.tariffs import Tariffs
 from store import policies
@@ -32,7 +33,11 @@ from tickets import intake
 from tickets.after import policy as after_policy
 from tickets.after.asking import Asking
 from tickets.after.service import After
+from tickets.compensation.money import Money
+from tickets.compensation.policy import CompensationPolicies
 from tickets.events import Events
+from tickets.incidents import policy
+from tickets.incidents.service import Incidents
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
 from tickets.notices import Notices
@@ -52,6 +57,7 @@ class Rooms:
     texts: Texts
     tickets: Tickets
     handoffs: Handoffs
+    incidents: Incidents
     after: After
 
 
@@ -59,6 +65,16 @@ def build_clocks(folder: Path = POLICIES) -> Clocks:
     """By the company's own policy, or by the one in ``folder``."""
     classes = intake.from_file(POLICIES / "intake.yml").classes
     return Clocks(Policies(folder, SHANGHAI, classes))
+
+
+def build_routing(folder: Path = POLICIES) -> Routing:
+    intents = contract.read(POLICIES / "taxonomy.yml").intents
+    return Routing.from_file(folder / "teams.yml", SHANGHAI, intents)
+
+
+def build_incidents(live: Live) -> Incidents:
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    return Incidents(policy.from_file(POLICIES / "incidents.yml", classes), live)
 
 
 def progress_page(number: str) -> str:
@@ -79,13 +95,15 @@ def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     clocks = build_clocks()
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
-    routing = Routing.from_file(POLICIES / "teams.yml", SHANGHAI)
+    routing = build_routing()
     live = Live(database)
     asking = build_asking(texts)
     episodes = Episodes(asking)
     telling = Notices(texts, routing, live, asking, progress_page).tell
     lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     tickets = Tickets(urgency, routing, clocks, SHANGHAI, lifecycle)
+    incidents = build_incidents(live)
+    lifecycle.events.after_event(incidents.after_event)
     handoffs = Handoffs(texts, tickets, lambda _: Capabilities(buttons=True, reply_quota=5), live)
     handoffs.after_end(episodes.after_end)
     return Rooms(
@@ -93,8 +111,17 @@ def build(database: Database) -> Rooms:
         texts=texts,
         tickets=tickets,
         handoffs=handoffs,
+        incidents=incidents,
         after=After(asking, tickets, texts, live),
     )
+
+
+def build_money(tickets: Tickets, texts: Texts, live: Live, *, depot: bool = True) -> Money:
+    """Hung on the events of ``tickets``."""
+    classes = intake.from_file(POLICIES / "intake.yml").classes
+    policies = CompensationPolicies.from_file(POLICIES, classes, tickets.routing.policy.teams)
+    changes = change_rules.from_file(POLICIES / "changes.yml")
+    return Money.of(policies, tickets, texts, live, changes, depot=depot)
 
 
 def tariffs() -> Tariffs:

@@ -109,7 +109,9 @@ def test_every_problem_has_intake_texts_and_a_name(agreed: Contract) -> None:
 
 def test_rules_name_only_intents_of_the_contract(agreed: Contract) -> None:
     urgency = UrgencyRules.from_file(POLICIES / "urgency.yml").policy
-    teams = Routing.from_file(POLICIES / "teams.yml", ZoneInfo("Asia/Shanghai")).policy
+    teams = Routing.from_file(
+        POLICIES / "teams.yml", ZoneInfo("Asia/Shanghai"), agreed.intents
+    ).policy
     named = {i for rule in urgency.rules for i in rule.intents}
     named |= {i for rule in teams.rules for i in rule.intents}
     assert named <= set(agreed.intents)

@@ -20,7 +20,16 @@ from store import clock
 from store.errors import Forbidden, Invalid, NotYours, Outdated, OutOfOrder, TooLong
 from tickets import repository
 from tickets.events import Actor, Events
-from tickets.models import FINISHED, ActorKind, Ticket, TicketEvent, TicketState, WaitingFor, What
+from tickets.models import (
+    BY_HAND,
+    FINISHED,
+    ActorKind,
+    Ticket,
+    TicketEvent,
+    TicketState,
+    WaitingFor,
+    What,
+)
 
 MOST_WORDS = 2000
 
@@ -131,7 +140,7 @@ class Lifecycle:
         if change in _KEEP_WAITING:
             raise ValueError(f"{change} has a method of its own")
         to = self.admit(session, ticket, change, actor, version)
-        words = _words(why, needed=change in NEEDS_WHY)
+        words = words_of(why, needed=change in NEEDS_WHY)
         if change == Change.RESUME and ticket.waiting_for is None:
             raise OutOfOrder(f"{ticket.number} does not wait", number=ticket.number)
         if ticket.waiting_for is not None and change != Change.RESUME:
@@ -156,15 +165,19 @@ class Lifecycle:
         version: int | None = None,
         told: bool = False,
     ) -> TicketEvent:
-        """Give it to a team, and to one of its people; None: whoever of the team accepts it.
+        """Give it to a team, and to one of its people; None: whoever of the team accepts it. Where
+        the system does, ``why`` names the rule.
 
         That the team and the person exist is the caller's to know. With ``told`` the customer
         hears of it from the caller.
         """
         state = self.admit(session, ticket, Change.ASSIGN, actor, version)
-        words = _words(why)
-        ticket.team, ticket.staff_id = team, to.id if to else None
-        details: dict[str, object] = {"team": team} | ({"told": True} if told else {})
+        words = words_of(why)
+        rule = words if words and actor.kind == ActorKind.SYSTEM else BY_HAND
+        ticket.team, ticket.team_rule, ticket.staff_id = team, rule, to.id if to else None
+        details: dict[str, object] = {"team": team, "rule": rule}
+        if told:
+            details["told"] = True
         if to:
             details |= {"staff": to.id, "name": to.name}
         return self._log(session, ticket, Change.ASSIGN, state, actor, words, details)
@@ -183,7 +196,7 @@ class Lifecycle:
         """Nothing can be done before somebody else has done something. Invalid if ``until`` is not
         to come. A ticket that waits already waits for this from now on."""
         state = self.admit(session, ticket, Change.WAIT, actor, version)
-        words = _words(why, needed=True)
+        words = words_of(why, needed=True)
         if until <= clock.now():
             raise Invalid("waiting ends in the past")
         ticket.waiting_for, ticket.waiting_until, ticket.waiting_why = waiting_for, until, words
@@ -198,7 +211,7 @@ class Lifecycle:
         known = repository.event_by_key(session, key) if key else None
         if known is not None:
             return known
-        words = _words(text, needed=True)
+        words = words_of(text, needed=True)
         return self.events.log(session, ticket, What.COMMENT, actor, words, key=key)
 
     def heard(self, session: Session, ticket: Ticket, actor: Actor) -> None:
@@ -236,6 +249,11 @@ class Lifecycle:
             and (change != Change.RESUME or ticket.waiting_for is not None)
         )
 
+    def require_mine(self, ticket: Ticket, actor: Actor) -> None:
+        """NotYours for a colleague's ticket, whatever its state."""
+        if not _mine(ticket, actor):
+            raise NotYours(f"ticket {ticket.number}")
+
     def _resume(self, session: Session, ticket: Ticket, actor: Actor) -> None:
         ticket.waiting_for = ticket.waiting_until = ticket.waiting_why = None
         self.events.log(session, ticket, What.RESUMED, actor)
@@ -263,7 +281,8 @@ def _mine(ticket: Ticket, actor: Actor) -> bool:
     return actor.supervisor or ticket.staff_id is None or ticket.staff_id == actor.id
 
 
-def _words(why: str | None, *, needed: bool = False) -> str | None:
+def words_of(why: str | None, *, needed: bool = False) -> str | None:
+    """What a person wrote, trimmed; Invalid if it is needed and missing, TooLong."""
     words = (why or "").strip()
     if needed and not words:
         raise Invalid("words are needed")

@@ -10,7 +10,11 @@ from sqlalchemy import ColumnElement, TextClause, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from store import clock
+from tickets import repository
+from tickets.incidents import repository as rises
+from tickets.incidents.models import IncidentTicket
 from tickets.models import FINISHED, IS_OPEN, Ticket, TicketState, Urgency
+from tickets.schemas import EventOut, TicketOut, WholeOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,7 @@ class Wanted:
     staff_id: int | None = None
     waybill_no: str | None = None
     overdue: bool = False
+    incident_id: int | None = None
 
 
 def listed(
@@ -57,6 +62,31 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool] | TextClause]:
         conditions.append(Ticket.staff_id == wanted.staff_id)
     if wanted.waybill_no:
         conditions.append(Ticket.waybill_no == wanted.waybill_no)
+    if wanted.incident_id:
+        explained = select(IncidentTicket.ticket_id).where(
+            IncidentTicket.incident_id == wanted.incident_id
+        )
+        conditions.append(Ticket.id.in_(explained))
     if wanted.overdue:
         conditions.append(Ticket.next_due_at <= clock.now())
     return conditions
+
+
+def shown(session: Session, found: Sequence[Ticket]) -> list[TicketOut]:
+    """As other systems and the command line read them."""
+    incidents = rises.incidents_of(session, [ticket.id for ticket in found])
+    return [
+        TicketOut.model_validate(ticket).model_copy(
+            update={"incident_id": incidents[ticket.id].id if ticket.id in incidents else None}
+        )
+        for ticket in found
+    ]
+
+
+def whole(session: Session, ticket: Ticket) -> WholeOut:
+    """One of them with all that happened to it."""
+    events = repository.events(session, ticket.id)
+    return WholeOut(
+        **shown(session, [ticket])[0].model_dump(),
+        events=[EventOut.model_validate(event) for event in events],
+    )

@@ -47,6 +47,10 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
+BY_HAND = "by_hand"
+"""Stands for a rule where a person chose the team."""
+
+
 class WaitingFor(StrEnum):
     """Whose turn it is while we can do nothing: our own working time pauses."""
 
@@ -97,6 +101,8 @@ class Ticket(Base):
     version: Mapped[int] = mapped_column()
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
     team: Mapped[str] = mapped_column(String(40))
+    team_rule: Mapped[str] = mapped_column(String(40), default="")
+    """Of teams.yml, by which it is with its team; or who decided otherwise (tickets/routing.py)."""
     staff_id: Mapped[int | None]
     waiting_for: Mapped[WaitingFor | None] = mapped_column(String(8))
     waiting_until: Mapped[datetime | None]
@@ -141,8 +147,26 @@ class What(StrEnum):
     MERGED = "merged"
     SPLIT = "split"
     LINKED = "linked"
+    WAYBILL = "waybill"
+    """the number of its parcel became known"""
+    INCIDENT = "incident"
+    """many tickets have its cause: ``details`` say which, until when, and by when it is solved"""
+    INCIDENT_OVER = "incident_over"
     OVERDUE = "overdue"
     """a promise was broken: ``details`` say which, and by when it was"""
+    LIABILITY = "liability"
+    """we answer for it: the time to pay runs"""
+    GRANTED = "granted"
+    """compensation was granted, or asked for; ``details`` say what, as in all that follow"""
+    GRANT_APPROVED = "grant_approved"
+    GRANT_REFUSED = "grant_refused"
+    AGREEMENT_SIGNED = "agreement_signed"
+    PAID = "paid"
+    UNPAID = "unpaid"
+    PAY_AGAIN = "pay_again"
+    REMEDY = "remedy"
+    """ordered of the depot"""
+    COURIER_CALLED = "courier_called"
 
 
 class ActorKind(StrEnum):

@@ -7,6 +7,7 @@ a text there is the house's own and never leaves it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -53,13 +54,16 @@ class Notices:
         words = self._texts.say(
             language,
             key,
-            number=ticket.number,
+            number=_numbers(event, language) or ticket.number,
             kind=self._texts.say(language, f"words.kind.{ticket.kind}"),
             name=event.details.get("name") or event.actor_name or "",
             team=(team.zh if language == "zh" else team.en) if team else ticket.team,
             words=event.why or "",
-            until=ticket.waiting_until or event.at,
+            until=_instant(event, "until") or ticket.waiting_until or event.at,
             into=event.details.get("into", ""),
+            by=_instant(event, "by") or event.at,
+            place=event.details.get("place", ""),
+            cause=self._cause(event, language),
         )
         if news in self._asking.policy.progress.link_in:
             words += "\n" + self._texts.say(
@@ -71,6 +75,23 @@ class Notices:
         if message is not None:
             self._asking.noted(session, ticket, event, message)
         self._live.after_commit(session, "outbox", f"conversation:{conversation.id}")
+
+    def _cause(self, event: TicketEvent, language: str) -> str:
+        """Why an incident holds things up: in the supervisor's words, where there are some."""
+        words: dict[str, str] = event.details.get("words") or {}
+        reason = f"notices.reason.{event.details.get('kind')}"
+        usual = reason if self._texts.has(reason) else "notices.reason.other"
+        return words.get(language, "").rstrip("。. ") or self._texts.say(language, usual)
+
+
+def _instant(event: TicketEvent, name: str) -> datetime | None:
+    told = event.details.get(name)
+    return datetime.fromisoformat(told) if told else None
+
+
+def _numbers(event: TicketEvent, language: str) -> str:
+    """All tickets that an event tells of, if it is of several."""
+    return ("、" if language == "zh" else ", ").join(event.details.get("numbers", ()))
 
 
 def news_of(event: TicketEvent) -> str:
@@ -84,6 +105,8 @@ def news_of(event: TicketEvent) -> str:
             return f"waiting_{event.details['for']}"
         case What.MERGED:
             return "merged" if "into" in event.details else "taken_in"
+        case What.INCIDENT:
+            return "incident_moved" if event.details["moved"] else event.what
         case What.ACCEPTED:
             return "accepted" if event.actor_name else "taken_on"
         case _:

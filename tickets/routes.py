@@ -51,7 +51,10 @@ def router(
     async def writer(presented: Presented) -> Actor:
         return await asyncio.to_thread(allowed, presented, Scope.TICKETS_WRITE)
 
-    routes = APIRouter(prefix=PREFIX, tags=["tickets"])
+    faults: dict[int | str, dict[str, Any]] = {
+        status: {"model": schemas.FaultOut} for status in (401, 403, 404, 409, 422)
+    }
+    routes = APIRouter(prefix=PREFIX, tags=["tickets"], responses=faults)
     _reading(routes, database, reader)
     _writing(routes, database, live, tickets, frozenset(problems), writer)
     return routes
@@ -65,6 +68,7 @@ def _reading(routes: APIRouter, database: Database, reader: Callable[..., object
         team: Annotated[str | None, Query(max_length=40)] = None,
         waybill_no: Annotated[str | None, Query(max_length=60)] = None,
         overdue: bool = False,
+        incident: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         after: Annotated[str | None, Query(max_length=20)] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = MOST,
     ) -> schemas.ListOut:
@@ -75,12 +79,14 @@ def _reading(routes: APIRouter, database: Database, reader: Callable[..., object
             team=team,
             waybill_no=canonical(waybill_no)[:40] if waybill_no else None,
             overdue=overdue,
+            incident_id=incident,
         )
         with database.read() as session:
             last = _ticket(session, after) if after else None
             found = listing.listed(session, wanted, after=last, limit=limit)
+            shown = listing.shown(session, found)
         return schemas.ListOut(
-            tickets=[schemas.TicketOut.model_validate(ticket) for ticket in found],
+            tickets=shown,
             next=found[-1].number if len(found) == limit else None,
         )
 
@@ -88,12 +94,7 @@ def _reading(routes: APIRouter, database: Database, reader: Callable[..., object
     def read(number: Number) -> schemas.WholeOut:
         """A ticket with all that happened to it."""
         with database.read() as session:
-            ticket = _ticket(session, number)
-            events = repository.events(session, ticket.id)
-        return schemas.WholeOut(
-            **schemas.TicketOut.model_validate(ticket).model_dump(),
-            events=[schemas.EventOut.model_validate(event) for event in events],
-        )
+            return listing.whole(session, _ticket(session, number))
 
 
 def _writing(
@@ -106,7 +107,7 @@ def _writing(
 ) -> None:
     writing: Any = Depends(writer)
 
-    @routes.post("", status_code=201)
+    @routes.post("", status_code=201, responses={200: {"model": schemas.OpenedOut}})
     def create(
         given: schemas.TicketIn,
         key: Key,

@@ -42,7 +42,17 @@ class CommentIn(BaseModel):
     text: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
+class FaultOut(BaseModel):
+    """Nothing was changed. ``message`` is for people."""
+
+    error: str
+    message: str
+
+
 class TicketOut(BaseModel):
+    """``team_rule`` is the rule of policies/teams.yml by which it is with its team; ``incident_id``
+    what many tickets have as their cause (null in a webhook: an event tells it)."""
+
     model_config = ConfigDict(from_attributes=True)
 
     number: str
@@ -50,6 +60,7 @@ class TicketOut(BaseModel):
     state: TicketState
     urgency: Urgency
     team: str
+    team_rule: str
     version: int
     waybill_no: str | None
     goods: str | None
@@ -60,6 +71,7 @@ class TicketOut(BaseModel):
     waiting_until: datetime | None
     created_at: datetime
     closed_at: datetime | None
+    incident_id: int | None = None
 
 
 class EventOut(BaseModel):

@@ -11,19 +11,21 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from conversations.models import Conversation
 from store import clock
 from store.errors import Conflict
-from tickets import relations, repository
+from tickets import matter, relations, repository
 from tickets.events import CUSTOMER, SYSTEM, Actor, Events
 from tickets.intake import Intake
 from tickets.lifecycle import Change, Lifecycle
-from tickets.models import FINISHED, LinkKind, Ticket, TicketState, What
+from tickets.models import FINISHED, ActorKind, LinkKind, Ticket, TicketState, What
 from tickets.promises import repository as promises
 from tickets.promises.clocks import Clocks
 from tickets.promises.models import PromiseKind, PromiseState
-from tickets.routing import Routing
+from tickets.routing import Decision, Routing
 from tickets.urgency import Circumstances, UrgencyRules, Verdict
 
+THREAT = "escalate_threat"
 _NUMBER = re.compile(r"^CS(\d{6})-?(\d{4,})$")
 _NAMED = re.compile(r"(?<![A-Za-z0-9])CS\d{6}-?\d{4,}(?!\d)", re.IGNORECASE)
 
@@ -166,7 +168,8 @@ class Tickets:
         )
         if same is None:
             ticket.waybill_no = waybill_no
-            session.flush()
+            details = {"waybill_no": waybill_no}
+            self.lifecycle.events.log(session, ticket, What.WAYBILL, CUSTOMER, details=details)
             return ticket
         if same.customer_id == ticket.customer_id:
             return relations.merge(session, self.lifecycle, ticket, same, SYSTEM)
@@ -178,7 +181,7 @@ class Tickets:
         verdict = self.urgency.decide(_circumstances(complaint, contacts=1))
         at = clock.now()
         day = at.astimezone(self.zone).date()
-        intent = "escalate_threat" if complaint.threat else complaint.kind
+        routed = self._decide(session, complaint, verdict)
         ticket = Ticket(
             number=f"CS{day:%y%m%d}-{repository.next_number_of(session, day):04d}",
             idempotency_key=complaint.idempotency_key,
@@ -187,7 +190,8 @@ class Tickets:
             urgency_rank=verdict.colour.rank,
             urgency_rule=verdict.rule,
             state=TicketState.RECEIVED,
-            team=self.routing.team(intent, verdict.colour, verdict.rule, at),
+            team=routed.team,
+            team_rule=routed.rule,
             conversation_id=complaint.conversation_id,
             customer_id=complaint.customer_id,
             waybill_no=complaint.waybill_no,
@@ -202,6 +206,7 @@ class Tickets:
         session.flush()
         prefilled = self.intake.prefilled(session, ticket) if self.intake else {}
         details: dict[str, object] = {"prefilled": prefilled} if prefilled else {}
+        details |= {"team": routed.team, "rule": routed.rule}
         self._log(session, ticket, What.OPENED, complaint, verdict.rule, details=details)
         return ticket
 
@@ -239,9 +244,38 @@ class Tickets:
         ticket.facts = ticket.facts | complaint.facts
         self._log(session, ticket, What.CONTACT, complaint, complaint.description, key=key)
         self.lifecycle.heard(session, ticket, complaint.actor)
-        circumstances = _circumstances(complaint, contacts=ticket.contacts)
-        self.raise_urgency(session, ticket, self.urgency.decide(circumstances))
+        verdict = self.urgency.decide(_circumstances(complaint, contacts=ticket.contacts))
+        self.raise_urgency(session, ticket, verdict)
+        self.move_up(session, ticket, self._decide(session, complaint, verdict))
         return self._opened(session, ticket, joined=True)
+
+    def _decide(self, session: Session, complaint: Complaint, verdict: Verdict) -> Decision:
+        """The team for what was said now."""
+        intent = THREAT if complaint.threat else complaint.kind
+        conversation = session.get_one(Conversation, complaint.conversation_id)
+        return self.routing.decide(
+            matter.of(
+                session,
+                conversation,
+                intent,
+                verdict,
+                waybill_no=complaint.waybill_no,
+                goods_class=complaint.goods_class,
+                facts=complaint.facts,
+            )
+        )
+
+    def move_up(self, session: Session, ticket: Ticket, routed: Decision) -> bool:
+        """To a team of a higher tier, never to a lower one; whether it was. Whoever has it keeps
+        it, and the customer hears of it from the caller."""
+        higher = self.routing.is_above(routed.team, ticket.team)
+        if not higher or Change.ASSIGN not in self.lifecycle.allowed(ticket, SYSTEM):
+            return False
+        owner = Actor(ActorKind.STAFF, ticket.staff_id) if ticket.staff_id else None
+        self.lifecycle.assign(
+            session, ticket, SYSTEM, team=routed.team, to=owner, why=routed.rule, told=True
+        )
+        return True
 
     def raise_urgency(
         self, session: Session, ticket: Ticket, verdict: Verdict, **details: object
@@ -295,7 +329,7 @@ def without_number(text: str) -> tuple[str, str | None]:
 
 def _circumstances(complaint: Complaint, contacts: int) -> Circumstances:
     return Circumstances(
-        intent="escalate_threat" if complaint.threat else complaint.kind,
+        intent=THREAT if complaint.threat else complaint.kind,
         text=complaint.description,
         goods_class=complaint.goods_class,
         contacts=contacts,

@@ -24,12 +24,12 @@ from bot.notices import words
 from conversations import allowance
 from conversations import repository as record
 from conversations import service as conversations
-from conversations.models import Author, Conversation, Customer
+from conversations.models import Author, Conversation, Customer, Message
 from conversations.schemas import Outbound
 from conversations.texts import Texts
 from parcels import identity, notices
 from parcels import notice_repository as repository
-from parcels.notice_models import Notice
+from parcels.notice_models import Node, Notice
 from parcels.notice_rules import NoticeRules
 from parcels.notices import News
 from parcels.timeline import Timeline
@@ -37,6 +37,8 @@ from store import clock
 from store.claims import backoff, release
 from store.engine import Database
 from store.live import Live
+from tickets.promises import deliveries
+from tickets.promises.clocks import Clocks
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class NoticeLoop:
         proof: identity.Rules,
         texts: Texts,
         timeline: Timeline,
+        clocks: Clocks,
     ) -> None:
         self._database = database
         self._live = live
@@ -80,6 +83,7 @@ class NoticeLoop:
         self._rules = rules
         self._proof = proof
         self._texts = texts
+        self._clocks = clocks
         self._timeline = timeline
         self._loop = Loop(live, "notices", self._work)
 
@@ -200,8 +204,20 @@ class NoticeLoop:
             assert message is not None, "told already, and yet not done"
             for news in letter.told:
                 news.notice.message_id = message.id
+                self._promise(session, news, message, letter.conversation.language)
         topics = (f"conversation:{letter.conversation.id}" for letter in letters)
         self._live.after_commit(session, *(["outbox", *topics] if letters else []))
+
+    def _promise(self, session: Session, news: News, message: Message, language: str) -> None:
+        """The hour that "out for delivery" names is one that the customer counts on."""
+        if news.node is not Node.OUT_FOR_DELIVERY or news.shipment.eta_to is None:
+            return
+        said = words.promised(self._texts, language, news.shipment)
+        if said:
+            deliveries.make(
+                session, self._clocks, message, news.shipment.waybill_no, said,
+                news.shipment.eta_to, agreed=False,
+            )  # fmt: skip
 
     def _put_off(self, customer_id: int, error: str) -> None:
         with self._database.write() as session:

@@ -111,10 +111,17 @@ def _on_the_way(
         yield texts.say(language, "notices.courier", name=courier.courier_name, phone=phone)
     elif courier.courier_name:
         yield texts.say(language, "notices.courier_named", name=courier.courier_name)
-    if shipment.eta_from and shipment.eta_to and shipment.eta_to > clock.now():
-        window = texts.window(shipment.eta_from, shipment.eta_to, language)
-        yield texts.say(language, "notices.window", window=window)
+    if window := promised(texts, language, shipment):
+        yield window
     yield texts.say(language, "notices.change")
+
+
+def promised(texts: Texts, language: str, shipment: Shipment) -> str | None:
+    """The window in which a courier who is on his way delivers, if there is one to come."""
+    if not (shipment.eta_from and shipment.eta_to and shipment.eta_to > clock.now()):
+        return None
+    window = texts.window(shipment.eta_from, shipment.eta_to, language)
+    return texts.say(language, "notices.window", window=window)
 
 
 def _incident(texts: Texts, language: str, news: News) -> Iterator[str]:

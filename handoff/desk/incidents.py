@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from handoff import repository, staff
+from handoff.desk import proposals
 from handoff.desk.edge import CaseId, is_htmx, page, told
+from handoff.desk.incident_forms import HERE, USUAL, When, Words, read_time, typed
 from handoff.desk.parts import Desk, changing, looking
 from handoff.desk.words import Pages, language_of
 from handoff.staff import SignedIn
@@ -19,16 +19,11 @@ from parcels import incidents
 from parcels.incidents import Report
 from parcels.road_models import IncidentKind, Scope
 from store import clock, ids
-from store.errors import BadIncident
+from tickets.incidents import repository as rises
 
-HERE = "/desk/incidents"
 ENDED = 20
-USUAL = timedelta(hours=6)
-"""What the form proposes as the length of an incident."""
 
 Place = Annotated[str, Form(max_length=120)]
-Words = Annotated[str, Form(max_length=300)]
-When = Annotated[str, Form(max_length=32)]
 
 
 def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
@@ -38,7 +33,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
     def whole(
         request: Request, session: Session, person: SignedIn, done: str | None = None
     ) -> Response:
-        language, now = language_of(request), clock.now().astimezone(zone)
+        language, now = language_of(request), clock.now()
         unended, ended = incidents.listed(session, ENDED)
         html = pages.render(
             "incidents.html",
@@ -50,9 +45,11 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             ended=ended,
             kinds=list(IncidentKind),
             scopes=list(Scope),
-            since=_typed(now),
-            until=_typed(now + USUAL),
-            typed=lambda at: _typed(at.astimezone(zone)),
+            since=typed(now, zone),
+            until=typed(now + USUAL, zone),
+            typed=lambda at: typed(at, zone),
+            proposals=proposals.undecided(session),
+            counts=rises.counts(session, [found.id for found in (*unended, *ended)]),
             names=repository.staff_names(session),
         )
         if done is None:
@@ -95,13 +92,12 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                 scope=scope,
                 place=place.strip(),
                 to_place=to_place.strip() or None,
-                began_at=_read(since, zone),
-                expected_until=_read(until, zone),
+                began_at=read_time(since, zone),
+                expected_until=read_time(until, zone),
                 words_zh=words_zh.strip(),
                 words_en=words_en.strip(),
             )
-            incidents.enter(session, key, given, person.id)
-            desk.live.after_commit(session, "notices")
+            desk.incidents.enter(session, key, given, person.id)
             return changed(request, session, person, "entered")
 
     @router.post(HERE + "/{incident_id}/until")
@@ -113,28 +109,20 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
     ) -> Response:
         with desk.database.write() as session:
             person = supervisor(session, request, csrf)
-            open_still = incidents.prolong(session, incident_id, _read(until, zone))
+            open_still = desk.incidents.prolong(session, incident_id, read_time(until, zone))
             return changed(request, session, person, "prolonged" if open_still else "over")
 
     @router.post(HERE + "/{incident_id}/end")
     def end(request: Request, incident_id: CaseId, csrf: Annotated[str, Form()] = "") -> Response:
         with desk.database.write() as session:
             person = supervisor(session, request, csrf)
-            ended = incidents.end(session, incident_id, person.id)
+            ended = desk.incidents.end(session, incident_id, person.id)
             return changed(request, session, person, "closed" if ended else "over")
 
-
-def _typed(local: datetime) -> str:
-    """As a browser's field for a time on the wall has it."""
-    return local.strftime("%Y-%m-%dT%H:%M")
-
-
-def _read(typed: str, zone: ZoneInfo) -> datetime:
-    """The instant of a time on the company's wall."""
-    try:
-        at = datetime.fromisoformat(typed)
-    except ValueError:
-        raise BadIncident("no time") from None
-    if at.tzinfo is not None or not 2000 <= at.year < 2200:
-        raise BadIncident("no time on our wall")
-    return at.replace(tzinfo=zone)
+    @router.post(HERE + "/{incident_id}/seen")
+    def seen(request: Request, incident_id: CaseId, csrf: Annotated[str, Form()] = "") -> Response:
+        with desk.database.write() as session:
+            person = supervisor(session, request, csrf)
+            incidents.mark_seen(session, incident_id, person.id)
+            desk.live.after_commit(session, "queue")
+            return changed(request, session, person, "seen")

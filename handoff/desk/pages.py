@@ -70,6 +70,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             outcomes=OUTCOMES,
             most=desk.files.most,
             overdue=promises.count_for_attention(session) if person.is_supervisor else 0,
+            rises=desk_repository.incidents_for_attention(session).split()[0],
             low=asks.count_low(session) if person.is_supervisor else 0,
             **queue_facts(views.queue(session), person.id),
         )

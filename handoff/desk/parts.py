@@ -20,6 +20,8 @@ from handoff.staff import SignedIn
 from store.engine import Database
 from store.errors import Forbidden
 from store.live import Live
+from tickets.compensation.money import Money
+from tickets.incidents.service import Incidents
 from tickets.service import Tickets
 
 COOKIE = "desk_session"
@@ -35,10 +37,12 @@ class Desk:
     database: Database
     handoffs: Handoffs
     tickets: Tickets
+    incidents: Incidents
     problems: tuple[str, ...]
     texts: Texts
     live: Live
     files: Files
+    money: Money
     parcels: ParcelRules
     secure_cookies: bool
     telegram: bool = False

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from conversations.models import Author, Conversation, Customer, Kind, Message
 from handoff.models import Case, ParcelLook
 from handoff.repository import OPEN
+from parcels import road_repository
 from tickets.after.models import Ask
+from tickets.incidents.models import Proposal, ProposalState, TicketPlace
 from tickets.models import Ticket
 from tickets.promises.models import Promise
 
@@ -104,3 +106,18 @@ def looks(session: Session, waybill_no: str, limit: int) -> Sequence[ParcelLook]
 def customers(session: Session, ids: Collection[int]) -> dict[int, Customer]:
     found = session.scalars(select(Customer).where(Customer.id.in_(ids)))
     return {customer.id: customer for customer in found}
+
+
+def incidents_for_attention(session: Session) -> str:
+    """How many proposals are undecided and alarms unseen, and what tells a change of them."""
+    counted = (
+        select(func.count(TicketPlace.ticket_id.distinct()))
+        .where(TicketPlace.proposal_id == Proposal.id)
+        .scalar_subquery()
+    )
+    rises = session.execute(
+        select(Proposal.id, counted).where(Proposal.state == ProposalState.OPEN)
+    ).all()
+    alarms = [i.id for i in road_repository.unended(session) if i.alarm_at and not i.alarm_seen_by]
+    state = sorted(tuple(row) for row in rises)
+    return f"{len(rises) + len(alarms)} {state} {alarms}"

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 
 from handoff.desk import (
     api,
+    compensation,
     incidents,
     overdue,
     pages,
     parcels,
+    proposals,
     scores,
     sign_in,
     stream,
@@ -44,8 +46,10 @@ def router(desk: Desk) -> APIRouter:
     scores.add_routes(shown, desk, templates)
     undelivered.add_routes(shown, desk, templates)
     tickets.add_routes(shown, desk, templates)
+    compensation.add_routes(shown, desk, templates)
     parcels.add_routes(shown, desk, templates)
     incidents.add_routes(shown, desk, templates)
+    proposals.add_routes(shown, desk, templates)
     programs = APIRouter(route_class=api_route_class(templates))
     api.add_routes(programs, desk)
     whole = APIRouter()

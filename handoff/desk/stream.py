@@ -1,7 +1,8 @@
 """``/desk/live``: one stream of events a browser. It carries what must be seen without reload.
 
-Events: ``queue`` (the fragment), ``overdue`` (for supervisors: how many), ``case`` (the opened case
-may have changed: fetch its thread), ``signed_out``. A new stream first sends everything, so a
+Events: ``queue`` (the fragment), ``overdue`` (for supervisors: how many), ``incidents`` (how many
+are to be decided or seen), ``case`` (the opened case may have changed: fetch its thread),
+``signed_out``. A new stream first sends everything, so a
 restart of the service loses nothing.
 """
 
@@ -14,6 +15,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from conversations.language import LANGUAGES
+from handoff.desk import repository as desk_repository
 from handoff.desk import views
 from handoff.desk.feed import QueueFeed, first_of
 from handoff.desk.pages import queue_facts
@@ -24,6 +26,8 @@ from tickets.promises import repository as promises
 
 OVERDUE = "overdue"
 """The feed's fragment for supervisors: how many promises broke and were not seen."""
+INCIDENTS = "incidents"
+"""The fragment that changes with what is proposed as an incident; its first word is how many."""
 CHECK_SIGN_IN = 30.0
 """Seconds after which a silent stream makes sure that its session still stands."""
 
@@ -35,8 +39,9 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         with desk.database.read() as session:
             facts = queue_facts(views.queue(session), None)
             overdue = promises.count_for_attention(session)
+            rises = desk_repository.incidents_for_attention(session)
         shown = {language: pages.render("_queue.html", language, **facts) for language in LANGUAGES}
-        return shown | {OVERDUE: str(overdue)}
+        return shown | {OVERDUE: str(overdue), INCIDENTS: rises}
 
     feed = QueueFeed(desk.live, render)
 
@@ -72,7 +77,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         request: Request, listened: list[str], supervises: bool
     ) -> AsyncIterator[ServerSentEvent]:
         language = language_of(request)
-        shown = overdue = ""
+        shown = overdue = rises = ""
         async with feed.watching() as queue:
             with desk.live.listen(*listened) as thread:
                 queue.set()
@@ -90,6 +95,10 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                     if supervises and count and count != overdue:
                         overdue = count
                         yield ServerSentEvent(event=OVERDUE, data=count)
+                    proposed = feed.fragments.get(INCIDENTS, "")
+                    if proposed and proposed != rises:
+                        rises = proposed
+                        yield ServerSentEvent(event=INCIDENTS, data=proposed.split()[0])
                     await first_of(queue, thread, within=CHECK_SIGN_IN)
                     if not (queue.is_set() or thread.is_set()) and not await run_in_threadpool(
                         stands, request

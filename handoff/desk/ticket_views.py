@@ -18,10 +18,12 @@ from handoff.packet import Promised, promised
 from handoff.staff import SignedIn
 from parcels.models import Shipment
 from parcels.repository import by_waybill
+from parcels.road_models import Incident
 from store.errors import Forbidden, NotFound
 from tickets import repository as tickets
 from tickets.after.models import Ask
 from tickets.after.repository import after_ticket
+from tickets.incidents import repository as rises
 from tickets.intake import Missing
 from tickets.lifecycle import Change
 from tickets.models import FINISHED, LinkKind, Ticket, TicketEvent
@@ -37,6 +39,7 @@ class Listed:
     ticket: Ticket
     customer: Customer
     owner: str | None
+    incident: Incident | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Opened:
     conversation: Conversation
     shipment: Shipment | None
     owner: str | None
+    incident: Incident | None
     events: Sequence[TicketEvent]
     names: dict[int, str]
     files: tuple[Attached, ...]
@@ -89,8 +93,14 @@ def may_open_ticket(person: SignedIn, ticket: Ticket) -> None:
 def rows(session: Session, found: Sequence[Ticket]) -> list[Listed]:
     names = repository.staff_names(session)
     customers = record.customers_by_id(session, {ticket.customer_id for ticket in found})
+    incidents = rises.incidents_of(session, [ticket.id for ticket in found])
     return [
-        Listed(ticket, customers[ticket.customer_id], names.get(ticket.staff_id or 0))
+        Listed(
+            ticket,
+            customers[ticket.customer_id],
+            names.get(ticket.staff_id or 0),
+            incidents.get(ticket.id),
+        )
         for ticket in found
     ]
 
@@ -105,6 +115,7 @@ def opened(session: Session, ticket: Ticket, person: SignedIn, rules: Tickets) -
         conversation=conversation,
         shipment=by_waybill(session, ticket.waybill_no) if ticket.waybill_no else None,
         owner=names.get(ticket.staff_id or 0),
+        incident=rises.incident_of(session, ticket.id),
         events=tickets.events(session, ticket.id),
         names=names,
         files=files,

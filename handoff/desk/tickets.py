@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from handoff import repository
-from handoff.desk import ticket_views
+from handoff.desk import compensation_views, ticket_views
 from handoff.desk.edge import page, sentence
 from handoff.desk.parts import Desk, changing, looking
 from handoff.desk.words import Pages, language_of
@@ -62,6 +62,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         team: Annotated[str, Query(max_length=40)] = "",
         mine: bool = False,
         overdue: bool = False,
+        incident: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
         q: Annotated[str, Query(max_length=60)] = "",
         after: Annotated[str, Query(max_length=20)] = "",
     ) -> Response:
@@ -78,6 +79,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
                 staff_id=person.id if mine or only_own else None,
                 waybill_no=canonical(q)[:40] if q.strip() else None,
                 overdue=overdue,
+                incident_id=incident,
             )
             last = tickets.by_number(session, after) if after else None
             found = [
@@ -89,6 +91,7 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             chosen = {
                 "state": state, "urgency": urgency, "team": team, "q": q.strip(),
                 "mine": "true" if mine else "", "overdue": "true" if overdue else "",
+                "incident": incident,
             }  # fmt: skip
             kept = {name: str(value) for name, value in chosen.items() if value}
             html = pages.render(
@@ -117,17 +120,19 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
         kept: Kept | None = None,
         status: int = 200,
     ) -> Response:
+        w = pages.words(language_of(request))
         html = pages.render(
             "ticket.html",
-            language_of(request),
+            w.language,
             person=person,
             here=f"{HERE}/{ticket.number}",
             t=ticket_views.opened(session, ticket, person, desk.tickets),
+            c=compensation_views.panel(session, desk, ticket, person, w),
             kept=kept,
             key=ids.new_key(),
             teams=list(desk.tickets.routing.policy.teams),
             kinds=desk.problems,
-            staff=repository.everybody(session),
+            staff=desk.handoffs.offers.candidates_of(session, ticket),
         )
         return page(html, status)
 

@@ -40,6 +40,7 @@ class Row:
     reason: str
     rule: str
     team: str
+    team_rule: str
     queued_at: datetime
     due_at: datetime | None
     staff_id: int | None
@@ -48,6 +49,8 @@ class Row:
     last_at: datetime | None
     unanswered: bool
     """An agent has the case and the customer spoke last."""
+    owner_name: str | None
+    """Who has its ticket, while it waits for him to take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,7 @@ def _row(
         reason=case.reason,
         rule=case.rule,
         team=case.team,
+        team_rule=case.team_rule,
         queued_at=case.queued_at,
         due_at=None if case.first_reply_at or case.ended_at else case.contact_by,
         staff_id=case.staff_id,
@@ -203,4 +207,5 @@ def _row(
         last_words=last.text if last else None,
         last_at=last.created_at if last else None,
         unanswered=taken and last is not None and last.id > replied.get(conversation.id, 0),
+        owner_name=names.get(case.owner_id or 0) if case.state == CaseState.WAITING else None,
     )

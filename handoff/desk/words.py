@@ -19,6 +19,7 @@ from conversations.language import LANGUAGES
 from conversations.texts import Texts
 from handoff.desk.parts import LANGUAGE_COOKIE
 from store import clock
+from tickets.compensation.reckoning import shown
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -136,6 +137,7 @@ class Pages:
             "iso": lambda at: instant(at).isoformat(),
             "past": lambda at: instant(at) < clock.now(),
             "bytes": size,
+            "yuan": shown,
             "sum_of": lambda text: sum(text.encode()),
         }
 

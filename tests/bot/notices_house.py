@@ -56,7 +56,8 @@ class House:
         self.live = Live(database)
         self.channels = Channels([Counted()])
         self.rules = rules
-        self.texts = rooms.build(database).texts
+        built = rooms.build(database)
+        self.texts, self.clocks = built.texts, built.tickets.clocks
 
     def loop(self) -> NoticeLoop:
         return NoticeLoop(
@@ -67,6 +68,7 @@ class House:
             PROOF,
             self.texts,
             Timeline(PUBLIC_URL),
+            self.clocks,
         )
 
     @asynccontextmanager

@@ -8,7 +8,7 @@ import hmac
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,17 +23,16 @@ from sqlalchemy.orm import Session
 from bot import app as service
 from bot import assembly
 from bot import settings as configuration
-from bot.depot import SIMULATOR
 from bot.depot.loop import DepotLoop
 from bot.depot.simulator import PATH, Simulator
-from bot.settings import DepotSettings
+from bot.orders import SIMULATOR
+from bot.settings import OutletSettings
 from conversations.models import Conversation, Holder, Inbox, Message
 from handoff import repository as handoffs
 from parcels import change_rules, orders
 from parcels import depot as depots
 from parcels import service as parcels
-from parcels.change_models import DepotOrder, OrderKind, OrderState
-from parcels.depot import Depot
+from parcels.change_models import DepotOrder, OrderKind
 from parcels.models import Shipment
 from parcels.schemas import ShipmentIn
 from store import clock, signing
@@ -41,6 +40,7 @@ from store.claims import release
 from store.engine import Database
 from store.errors import BadSignature, SettingsError
 from store.live import Live
+from store.orders import OrderState, Outlet
 from tests import rooms
 from tests.channels.house import until
 from tests.e2e import dialogues
@@ -73,9 +73,9 @@ class FakeDepot:
         return Response(answer if isinstance(answer, str) else json.dumps(answer))
 
 
-@pytest.fixture
-def depot() -> Iterator[FakeDepot]:
-    fake = FakeDepot()
+@contextmanager
+def over_http(fake: FakeDepot) -> Iterator[None]:
+    """It listens on a port of its own while this lasts."""
     server = uvicorn.Server(
         uvicorn.Config(fake.app, "127.0.0.1", 0, log_level="critical", timeout_graceful_shutdown=1)
     )
@@ -84,9 +84,16 @@ def depot() -> Iterator[FakeDepot]:
     while not server.started:
         threading.Event().wait(0.01)
     fake.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/orders"
-    yield fake
+    yield
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def depot() -> Iterator[FakeDepot]:
+    fake = FakeDepot()
+    with over_http(fake):
+        yield fake
 
 
 class House:
@@ -126,7 +133,7 @@ class House:
             DepotLoop(
                 self.database,
                 self.live,
-                Depot(self.depot.url, KEY, httpx.AsyncClient(trust_env=False, timeout=5)),
+                Outlet(self.depot.url, KEY, httpx.AsyncClient(trust_env=False, timeout=5)),
                 rules,
                 house.handoffs,
                 house.tickets,
@@ -277,9 +284,9 @@ async def test_a_worker_killed_after_sending_sends_again_and_tells_once(
     public_id = house.place()
     dead = DepotLoop.__new__(DepotLoop)
     dead._database = house.database
-    (order,) = dead._claim()
-    sent = Depot(house.depot.url, KEY, httpx.AsyncClient(trust_env=False))
-    await sent.ask(order)  # and then the power was cut
+    ((_, order_id, body),) = dead.claimed()
+    sent = Outlet(house.depot.url, KEY, httpx.AsyncClient(trust_env=False))
+    await sent.ask(order_id, body)  # and then the power was cut
     await sent.close()
     async with house.at_work():
         at(clock.now() + timedelta(minutes=2))
@@ -417,6 +424,6 @@ def test_the_secret_is_read_and_never_shown(tmp_path: Path) -> None:
             "COURIER_DEPOT_SECRET": f"whsec_{secret}",
         }
     )
-    assert found.depot == DepotSettings("https://depot.example/orders", KEY)
+    assert found.depot == OutletSettings("https://depot.example/orders", KEY)
     assert secret not in repr(found)
     assert "kkk" not in repr(found)

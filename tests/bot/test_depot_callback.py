@@ -13,15 +13,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 
-from bot.depot import callback
+from bot.app import DEPOT_RECEIPTS
 from bot.depot.answers import Answers
-from parcels import depot, orders
-from parcels.change_models import DepotOrder, OrderState
+from bot.orders import callback
+from parcels.change_models import DepotOrder
+from parcels.depot import outgoing
 from parcels.models import Shipment
 from store import clock, ids, signing
 from store.engine import Database
 from store.errors import CourierError
 from store.live import Live
+from store.orders import OrderState, given_up
 from tests import rooms
 from tests.bot.test_depot import KEY, WINDOW, FakeDepot, House
 
@@ -36,8 +38,12 @@ class Desk:
     def __init__(self, house: House, key: bytes | None = KEY) -> None:
         self.house = house
         app = FastAPI()
-        answers = Answers(rooms.build(house.database).texts, Live(house.database))
-        app.include_router(callback.router(house.database, answers, key))
+        house_rooms = rooms.build(house.database)
+        live, clocks = Live(house.database), house_rooms.tickets.clocks
+        answers = Answers(house_rooms.texts, live, clocks)
+        app.include_router(
+            callback.router(DEPOT_RECEIPTS, house.database, DepotOrder, answers.heard, key)
+        )
 
         @app.exception_handler(CourierError)
         def fail(_: Request, error: CourierError) -> JSONResponse:
@@ -52,7 +58,7 @@ class Desk:
         return self.raw(body, signing.signed(key, ids.new_key(), body) | (headers or {}))
 
     def raw(self, body: bytes, headers: dict[str, str]) -> int:
-        status: int = self.client.post(callback.PATH, content=body, headers=headers).status_code
+        status: int = self.client.post(DEPOT_RECEIPTS, content=body, headers=headers).status_code
         return status
 
 
@@ -110,7 +116,7 @@ def test_another_answer_than_the_one_that_stands_is_a_conflict(desk: Desk, house
 def test_an_order_that_was_given_up_may_be_answered_still(desk: Desk, house: House) -> None:
     public_id = house.place()
     with house.database.write() as session:
-        orders.given_up(session.query(DepotOrder).one(), "HTTP 503")
+        given_up(session.query(DepotOrder).one(), "HTTP 503")
     assert desk.say(public_id, ACCEPTED) == 204
     assert house.order(public_id).state == OrderState.ACCEPTED
     assert "办好了" in house.told()[0]
@@ -158,7 +164,7 @@ def test_neither_another_key_nor_no_key_is_heard(desk: Desk, house: House) -> No
 
 def test_an_order_of_ours_sent_back_to_us_is_no_receipt(desk: Desk, house: House) -> None:
     public_id = house.place()
-    body = depot.outgoing(house.order(public_id)).model_dump_json().encode()
+    body = outgoing(house.order(public_id)).model_dump_json().encode()
     assert desk.raw(body, signing.signed(KEY, public_id, body)) == 422
 
 

@@ -20,8 +20,12 @@ from bot.notices.loop import MAX_ATTEMPTS, Letter, NoticeLoop
 from conversations import service as conversations
 from conversations.models import Author, Conversation
 from conversations.schemas import Capabilities, Outbound
-from parcels import notice_repository, notices, timeline
+from parcels import incidents, notice_repository, notices, timeline
+from parcels.incidents import Report
+from parcels.models import Status
 from parcels.notice_models import Node, Notice, NoticeWish
+from parcels.road_models import IncidentKind, Scope
+from parcels.schemas import ScanIn
 from store import clock
 from store.engine import Database
 from tests.bot.notices_house import CODE, COURIER_PHONE, PUBLIC_URL, RULES, House
@@ -496,6 +500,23 @@ async def test_an_incident_is_told_to_all_it_holds_up_once(house: House) -> None
     assert "今天 16:00" in words[0]
     assert "was delivered" in words[1]  # late is what it no longer is
     assert len(house.rows()) == 3
+
+
+async def test_an_incident_that_ended_before_it_was_told_is_not_told(house: House) -> None:
+    scan = ScanIn(event_id="1", at=clock.now(), status=Status.IN_TRANSIT, place="武汉转运中心")
+    house.parcel(ONE, scans=[scan])
+    house.owner(ONE)
+    now = clock.now()
+    report = Report(
+        IncidentKind.WEATHER, Scope.HUB, "武汉转运中心", None, now, now + timedelta(hours=6)
+    )
+    with house.database.write() as session:
+        incident = incidents.enter(session, "snow", report, 1)
+        assert incidents.end(session, incident.id, 1)
+    await house.settle()
+    assert house.told() == []
+    assert [row.incident_id for row in house.rows()] == [incident.id]
+    assert [row.due_at for row in house.rows()] == [None]
 
 
 async def test_wishes_and_notices_follow_the_customer(house: House) -> None:

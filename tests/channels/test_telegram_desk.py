@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from tests.channels.house import TEXTS, House, client, post, until
 from tests.channels.telegram_forum import CHAT, GROUP, Forum
 from tests.channels.telegram_peer import TOKEN, Peer, peer
 from tickets.models import Urgency
+from tickets.promises.models import Promise, PromiseKind
 
 __all__ = ["peer"]
 SECRET = "the-secret-of-these-deliveries"
@@ -166,6 +167,12 @@ class Small:
     def case(self, case_id: int) -> Case:
         with self.database.read() as session:
             return session.get_one(Case, case_id)
+
+    def promises(self) -> list[Promise]:
+        """What people promised in words."""
+        with self.database.read() as session:
+            rows = session.query(Promise).filter(Promise.kind == PromiseKind.WORD)
+            return list(rows.order_by(Promise.id))
 
     def said_to_customer(self) -> list[str]:
         with self.database.read() as session:
@@ -398,6 +405,68 @@ async def test_nobody_writes_before_he_has_taken(small: Small, forum: Forum) -> 
     await small.settled()
     assert "Please send /take first" in forum.only.texts[-1]
     assert small.said_to_customer() == []
+
+
+EARLY, LATE = "今天下午5点前给您退款。", "明天下午3点前给您退款。"
+
+
+async def test_what_an_agent_promises_is_kept_in_the_ledger_if_he_wishes(
+    taken: Small, forum: Forum
+) -> None:
+    await taken.write("/promise")
+    await taken.settled()
+    assert "no promise with a time" in forum.only.texts[-1]
+    for _ in range(2):
+        await taken.write(EARLY, message_id=77)
+        await taken.settled()
+    assert "This is a promise:" in forum.only.texts[-1]
+    assert taken.promises() == []
+    for _ in range(2):
+        await taken.write("/promise")
+        await taken.settled()
+    (kept,) = taken.promises()
+    with taken.database.read() as session:
+        source = session.get_one(Message, kept.message_id)
+    assert (kept.words, source.text, kept.staff_id) == (EARLY, EARLY, taken.lili.id)
+    assert kept.by == datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    assert "its time is watched" in forum.only.texts[-1]
+
+
+async def test_words_that_put_off_a_promise_are_asked_about_and_sent_once_on_a_yes(
+    taken: Small, forum: Forum
+) -> None:
+    await taken.write(EARLY)
+    await taken.write("/promise")
+    await taken.settled()
+    for _ in range(2):  # Telegram delivers it again
+        await taken.write(LATE, message_id=88)
+    await taken.settled()
+    question = forum.only.texts[-1]
+    assert EARLY in question
+    assert "today 17:00" in question
+    assert "/send" in question
+    assert taken.said_to_customer() == [EARLY]
+    taken.link(taken.wei, WEI)
+    await taken.write("/send", who=WEI)  # a colleague's yes is nobody's
+    await taken.settled()
+    assert taken.said_to_customer() == [EARLY]
+    for _ in range(2):
+        await taken.write("/send", message_id=99)
+    await taken.settled()
+    assert taken.said_to_customer() == [EARLY, LATE]
+    await taken.write("/send")
+    await taken.settled()
+    assert "wait for a yes" in forum.only.texts[-1]
+    assert taken.said_to_customer() == [EARLY, LATE]
+
+
+async def test_whoever_writes_something_else_has_thought_better_of_it(
+    taken: Small, forum: Forum
+) -> None:
+    for words in (EARLY, "/promise", LATE, "我再确认一下。", "/send"):
+        await taken.write(words)
+    await taken.settled()
+    assert taken.said_to_customer() == [EARLY, "我再确认一下。"]
 
 
 async def test_files_and_edits_are_not_sent_and_it_is_said(taken: Small, forum: Forum) -> None:

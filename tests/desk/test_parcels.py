@@ -13,10 +13,10 @@ from conversations.models import Conversation, Customer, Delivery, Outbox, Undel
 from handoff.models import ParcelLook, Role
 from parcels import identity, notices, orders
 from parcels.change_models import OrderKind
-from parcels.depot import Receipt, Result
 from parcels.models import Shipment, SubStatus
 from parcels.schemas import ScanIn
 from store import clock
+from store.orders import Receipt, Result
 from tests.bot.notices_house import PHONE, House
 from tests.bot.notices_house import RULES as RULES_OF_NOTICES
 from tests.desk.world import World

@@ -10,8 +10,14 @@ import pytest
 from fastapi.routing import APIRoute
 
 from conversations.models import Conversation
+from handoff import repository as people
 from handoff.desk.routes import router
 from tests.desk.world import Browser, World
+from tickets import repository as tickets
+from tickets.compensation.models import Kind
+from tickets.compensation.service import Wish
+from tickets.events import Actor
+from tickets.models import ActorKind
 from tickets.service import Complaint
 
 PEOPLE = ("lili", "wangwei", "chen")  # the holder, a colleague, a supervisor
@@ -36,6 +42,9 @@ class Way:
         return f"{self.method} {self.path} [{self.case}]"
 
 
+GRANT = "/desk/grants/{grant_id}"
+
+
 def ways() -> list[Way]:
     page, api = "/desk/cases/{case_id}", "/api/cases/{case_id}"
     found = [
@@ -52,6 +61,10 @@ def ways() -> list[Way]:
         Way("POST", "/desk/incidents", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/until", "", (403, 403, 303)),
         Way("POST", "/desk/incidents/{incident_id}/end", "", (403, 403, 303)),
+        Way("POST", "/desk/incidents/{incident_id}/seen", "", (403, 403, 303)),
+        Way("GET", "/desk/incidents/proposals/{proposal_id}", "", (200, 200, 200)),
+        Way("POST", "/desk/incidents/proposals/{proposal_id}/confirm", "", (403, 403, 303)),
+        Way("POST", "/desk/incidents/proposals/{proposal_id}/dismiss", "", (403, 403, 303)),
         Way("GET", "/desk/parcels", "", (200, 200, 200)),
         Way("GET", "/desk/parcels/{number}", "", (200, 200, 200)),
         Way("POST", "/desk/parcels/{number}/reveal", "", (200, 200, 200)),
@@ -71,8 +84,21 @@ def ways() -> list[Way]:
         Way("POST", ticket + "/comment", "cancelled", (303, 403, 303)),
         Way("POST", ticket + "/change", "accepted", (303, 409, 303)),
         Way("POST", ticket + "/change", "cancelled", (409, 403, 409)),
+        Way("GET", ticket + "/compensation", "accepted", (200, 200, 200)),
+        Way("GET", ticket + "/compensation", "cancelled", (200, 403, 200)),
+        Way("POST", ticket + "/liability", "accepted", (303, 409, 303)),
+        Way("POST", ticket + "/liability", "cancelled", (409, 403, 409)),
+        Way("POST", ticket + "/courier-called", "accepted", (409, 409, 409)),
+        Way("POST", ticket + "/courier-called", "cancelled", (409, 403, 409)),
+        Way("GET", "/desk/approvals", "", (403, 403, 200)),
+        Way("POST", GRANT + "/approve", "accepted", (403, 403, 303)),
+        Way("POST", GRANT + "/refuse", "accepted", (403, 403, 303)),
+        Way("POST", GRANT + "/agreement", "accepted", (303, 409, 303)),
+        Way("POST", GRANT + "/again", "accepted", (403, 403, 404)),
+        Way("POST", GRANT + "/by-hand", "accepted", (403, 403, 404)),
+        Way("POST", GRANT + "/checked", "accepted", (403, 403, 404)),
     ]
-    for path in ("/assign", "/wait", "/split", "/merge", "/link"):
+    for path in ("/assign", "/wait", "/split", "/merge", "/link", "/grants", "/remedies"):
         # Without its own fields each is refused, but only to those who may come so far.
         found.append(Way("POST", ticket + path, "accepted", (422, 422, 422)))
         found.append(Way("POST", ticket + path, "cancelled", (422, 403, 422)))
@@ -161,10 +187,33 @@ def ticket_in(world: World, state: str) -> str:
     return number
 
 
+def grant_in(world: World, state: str) -> int:
+    """A large sum that lili asked a supervisor for."""
+    waybill = world.parcel(f"SF{next(NUMBERS):013d}", declared_value="5000")
+    number, compensation = ticket_in(world, state), world.desk.money.compensation
+    with world.database.write() as session:
+        ticket = tickets.by_number(session, number)
+        lili = people.staff_by_login(session, "lili")
+        assert ticket is not None
+        assert lili is not None
+        ticket.waybill_no = waybill
+        session.flush()
+        actor = Actor(ActorKind.STAFF, lili.id, lili.name)
+        compensation.settle_liability(session, ticket, actor, "干线压坏")
+        wish = Wish(Kind.DAMAGE)
+        return compensation.grant(
+            session, ticket, actor, wish, team=lili.team, key=f"k:{number}"
+        ).id
+
+
 def address(world: World, way: Way) -> str:
+    if "{grant_id}" in way.path:
+        return way.path.replace("{grant_id}", str(grant_in(world, way.case)))
     if "{incident_id}" in way.path:
         assert world.signed_in("chen").press("/desk/incidents", False, **FOG).status_code == 303
         return way.path.replace("{incident_id}", "1")
+    if "{proposal_id}" in way.path:
+        return way.path.replace("{proposal_id}", str(world.rise()))
     if "{ask_id}" in way.path:
         return way.path.replace("{ask_id}", "1")
     if "{number}" in way.path:
@@ -199,7 +248,11 @@ def use(browser: Browser, way: Way, path: str, csrf: str | None) -> Any:
     if path.startswith("/api"):
         headers = {} if csrf is None else {"X-CSRF-Token": csrf}
         return browser.client.post(path, json=words, headers=headers)
-    form = (FOG if "incidents" in path else words) | ({} if csrf is None else {"csrf": csrf})
+    if "proposals" in path:
+        words = {"kind": "road", "until": "2199-01-01T00:00"}
+    form = (FOG if "incidents" in path and "proposals" not in path else words) | (
+        {} if csrf is None else {"csrf": csrf}
+    )
     return browser.client.post(path, data=form)
 
 

@@ -47,6 +47,7 @@ from handoff.packet import Guess
 from handoff.packet import Request as Handoff
 from handoff.service import Handoffs
 from parcels import service as parcels
+from parcels.road_models import Scope
 from parcels.schemas import ShipmentIn
 from store import clock
 from store.claims import release
@@ -54,16 +55,26 @@ from store.engine import Database
 from store.errors import CourierError
 from store.ids import new_key
 from store.live import Live
-from tests.rooms import build_asking, build_clocks, file_store, progress_page
+from tests.rooms import (
+    build_asking,
+    build_clocks,
+    build_incidents,
+    build_money,
+    build_routing,
+    file_store,
+    progress_page,
+)
 from tests.samples import PHOTO
 from tickets import intake
 from tickets.events import Events
+from tickets.incidents import repository as rises
+from tickets.incidents.repository import Spot
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
 from tickets.notices import Notices
 from tickets.promises.clocks import About
 from tickets.routing import Routing
-from tickets.service import Tickets
+from tickets.service import Complaint, Tickets
 from tickets.urgency import UrgencyRules, Verdict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -196,6 +207,32 @@ class World:
                 session, about, "一小时内答复", by, message_id=None, staff_id=1
             ).id
 
+    def rise(self, place: str = "济南转运中心", to_place: str = "", count: int = 1) -> int:
+        """An open proposal of an incident with so many tickets; its id."""
+        with self.database.write() as session:
+            at = clock.now()
+            spot = Spot("delay", Scope.ROUTE if to_place else Scope.HUB, place, to_place)
+            proposal_id = rises.add_proposal(session, spot, 0.4, at, at)
+            if proposal_id is None:
+                return next(p.id for p in rises.open_proposals(session) if p.place == place)
+        for number in range(count):
+            talk = self.say(f"{place}-{number}", "还没到")
+            with self.database.write() as session:
+                customer = session.get_one(Conversation, talk).customer_id
+                complaint = Complaint(
+                    f"rise:{talk}",
+                    "report_delay",
+                    talk,
+                    customer,
+                    "三天没动了",
+                    waybill_no=f"SF9{talk:011d}",
+                )
+                ticket = self.tickets.open(session, complaint).ticket
+                rises.add_places(session, ticket.id, at, [spot])
+                rises.give_to(session, proposal_id, [ticket.id])
+                self.desk.live.after_commit(session, "queue")
+        return proposal_id
+
     def parcel(self, number: str = "SF1234567890123", **facts: Any) -> str:
         """A parcel of somebody's; its number."""
         person = {
@@ -247,7 +284,7 @@ def policies() -> tuple[Texts, UrgencyRules, Routing]:
     return (
         Texts(folder / "texts", ZONE),
         UrgencyRules.from_file(folder / "urgency.yml"),
-        Routing.from_file(folder / "teams.yml", ZONE),
+        build_routing(),
     )
 
 
@@ -290,10 +327,13 @@ def build(database: Database) -> World:
     lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
     rules = intake.from_file(ROOT / "policies" / "intake.yml")
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
+    incidents = build_incidents(live)
+    lifecycle.events.after_event(incidents.after_event)
     handoffs = Handoffs(texts, tickets, lambda name: can.get(name, Capabilities()), live)
     handoffs.after_end(episodes.after_end)
     desk = Desk(
-        database, handoffs, tickets, PROBLEMS, texts, live, file_store(),
+        database, handoffs, tickets, incidents, PROBLEMS, texts, live, file_store(),
+        build_money(tickets, texts, live),
         ParcelRules.from_file(ROOT / "policies" / "parcels.yml"),
         secure_cookies=False, telegram=True,
     )  # fmt: skip

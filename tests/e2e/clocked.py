@@ -47,7 +47,7 @@ def built(home: Path, begins: datetime) -> Iterator[Clocked]:
     settings = houses.lent(houses.settings_in(home))
     with clock.frozen(begins.replace(tzinfo=settings.zone)) as move:
         model = up.prepare(settings, Console(quiet=True))
-        settings = up.with_depot(settings)
+        settings = up.with_simulators(settings)
         rasa = processes.rasa(settings, model)
         rasa.start()
         try:

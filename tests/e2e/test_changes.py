@@ -11,7 +11,8 @@ import yaml
 
 from conversations.models import Author
 from parcels import service as parcels
-from parcels.change_models import DepotOrder, OrderState
+from parcels.change_models import DepotOrder
+from store.orders import OrderState
 from tests.e2e import dialogues
 from tests.e2e.dialogues import Dialogue, Then, Turn
 from tests.e2e.house import House, eventually

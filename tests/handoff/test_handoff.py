@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from conversations import repository as record
-from conversations.models import Audience, Holder
+from conversations.models import Audience, Conversation, Holder
 from handoff.models import CaseState
 from handoff.packet import Guess, Learned, Packet
 from handoff.staff import SignedIn
@@ -21,8 +21,9 @@ from store.engine import Database
 from store.errors import AlreadyTaken, Conflict, Invalid, NotYours
 from tests import rooms
 from tests.rooms import Rooms
-from tickets.models import Urgency
+from tickets.models import Ticket, Urgency
 from tickets.promises import repository as promises
+from tickets.routing import Skills, Unfit
 from tickets.service import Complaint
 
 
@@ -271,3 +272,116 @@ def test_a_new_case_knows_the_ticket_that_is_still_open(house: Rooms, session: S
     packet = Packet.model_validate(case.packet)
     assert packet.ticket is not None
     assert packet.ticket.number == opened.ticket.number
+
+
+def accepted_by(house: Rooms, session: Session, person: SignedIn) -> Ticket:
+    """A ticket that this person has, its case ended."""
+    conversation = rooms.said(session, "还没到")
+    ticket = house.tickets.open(session, delay(conversation)).ticket
+    asked = rooms.request(Urgency.YELLOW, ticket_id=ticket.id, intent="report_delay")
+    case = house.handoffs.request(session, conversation, asked, hold=False).case
+    house.handoffs.take(session, case.id, person)
+    house.handoffs.resolve(session, case.id, person, None)
+    assert ticket.staff_id == person.id
+    return ticket
+
+
+def differing(house: Rooms, **people: Skills) -> None:
+    """Put into the policy who differs from his team."""
+    routing = house.tickets.routing
+    routing.policy = routing.policy.model_copy(update={"people": people})
+
+
+def delay(conversation: Conversation) -> Complaint:
+    return Complaint("in:1", "report_delay", conversation.id, conversation.customer_id, "还没到")
+
+
+@pytest.mark.parametrize(
+    ("shift", "intent", "team", "rule", "keeps"),
+    [
+        ("always", "report_delay", "second_line", "first_owner", True),
+        ("always", "ask_human", "second_line", "first_owner", True),
+        ("always", "escalate_threat", "headquarters", "threat", True),
+        ("night", "report_delay", "second_line", "hard_case", False),
+        ("night", "ask_human", "second_line", "hard_case", False),
+    ],
+)
+def test_who_has_a_ticket_is_offered_what_comes_later_while_he_is_at_work(
+    house: Rooms,
+    session: Session,
+    lin: SignedIn,
+    shift: str,
+    intent: str,
+    team: str,
+    rule: str,
+    keeps: bool,
+) -> None:
+    ticket = accepted_by(house, session, lin)
+    routing = house.tickets.routing
+    routing.policy = routing.policy.model_copy(
+        update={"people": {"lin": Skills.model_construct(shift=shift)}}
+    )
+    conversation = session.get_one(Conversation, ticket.conversation_id)
+    asked = rooms.request(Urgency.YELLOW, ticket_id=ticket.id, intent=intent)
+    case = house.handoffs.request(session, conversation, asked).case
+    assert (case.team, case.team_rule) == (team, rule)
+    assert case.owner_id == (lin.id if keeps else None)
+
+
+def test_who_went_home_does_not_keep_a_customer_waiting(
+    house: Rooms, session: Session, lin: SignedIn, zhou: SignedIn
+) -> None:
+    conversation = rooms.said(session, "还没到")
+    ticket = house.tickets.open(session, delay(conversation)).ticket
+    asked = rooms.request(Urgency.YELLOW, ticket_id=ticket.id, intent="report_delay")
+    case = house.handoffs.request(session, conversation, asked).case
+    house.handoffs.take(session, case.id, lin)
+    house.handoffs.reply(session, case.id, lin, "我来查", "a")
+    house.handoffs.heard(session, conversation, 1)
+    assert (case.state, conversation.holder) == (CaseState.TAKEN, Holder.AGENT)
+    differing(house, lin=Skills.model_construct(shift="night"))
+    house.handoffs.heard(session, conversation, 1)
+    assert (case.state, case.staff_id, case.owner_id) == (CaseState.WAITING, None, None)
+    assert conversation.holder == Holder.WAITING
+    assert case.contact_by == clock.now() + timedelta(minutes=30)
+    assert ticket.staff_id == lin.id
+    with pytest.raises(Conflict):
+        house.handoffs.reply(session, case.id, lin, "我明天查", "b")
+    house.handoffs.take(session, case.id, zhou)
+    assert conversation.staff_id == zhou.id
+
+
+def test_a_colleague_may_take_what_is_kept_for_another(
+    house: Rooms, session: Session, lin: SignedIn, zhou: SignedIn
+) -> None:
+    ticket = accepted_by(house, session, lin)
+    conversation = session.get_one(Conversation, ticket.conversation_id)
+    case = house.handoffs.request(session, conversation, rooms.request(ticket_id=ticket.id)).case
+    house.handoffs.take(session, case.id, zhou)
+    assert case.staff_id == zhou.id
+    assert ticket.staff_id == lin.id
+
+
+def test_a_talk_without_a_ticket_is_nobodys(house: Rooms, session: Session) -> None:
+    case = house.handoffs.request(session, rooms.said(session, "转人工"), rooms.request()).case
+    assert (case.team, case.team_rule, case.owner_id) == ("first_line", "simple_case", None)
+
+
+def test_colleagues_are_listed_with_what_they_have_and_why_not(
+    house: Rooms, session: Session, lin: SignedIn, zhou: SignedIn
+) -> None:
+    ticket = accepted_by(house, session, zhou)
+    other = rooms.said(session, "转人工", by="other")
+    case = house.handoffs.request(session, other, rooms.request()).case
+    house.handoffs.take(session, case.id, zhou)
+    routing = house.tickets.routing
+    people = {
+        "lin": Skills.model_construct(shift="night"),
+        "zhou": Skills.model_construct(open_cases=2),
+    }
+    routing.policy = routing.policy.model_copy(update={"people": people})
+    found = house.handoffs.offers.candidates_of(session, ticket)
+    assert [(c.person.login, c.open_cases, c.unfit) for c in found] == [
+        ("zhou", 1, ()),
+        ("lin", 0, (Unfit.OFF_SHIFT,)),
+    ]

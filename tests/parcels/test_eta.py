@@ -28,7 +28,6 @@ from parcels import (
     service,
 )
 from parcels.change_models import OrderKind
-from parcels.depot import Receipt, Result
 from parcels.eta import Basis
 from parcels.goods import Goods
 from parcels.incidents import Report
@@ -39,6 +38,7 @@ from parcels.road_repository import Bar, Leg
 from parcels.schemas import ParcelIn, ScanEvent, ScanIn, ShipmentIn
 from store import clock
 from store.engine import Database
+from store.orders import Receipt, Result
 from tests import rooms
 from tests.conftest import MONDAY
 

@@ -25,6 +25,7 @@ import parcels.point_models
 import parcels.road_models
 import store.policy_versions
 import tickets.after.models
+import tickets.compensation.models
 import tickets.models
 import tickets.promises.models
 from conversations.models import Inbox
@@ -49,6 +50,7 @@ TABLES = (
     parcels.notice_models,
     tickets.models,
     tickets.after.models,
+    tickets.compensation.models,
     tickets.promises.models,
 )
 LEASE = timedelta(seconds=30)

@@ -59,7 +59,7 @@ def test_nothing_known_is_asked_again(database: Database) -> None:
     assert second.facts == {"phone": "13800000000"}
     with database.read() as session:
         details = repository.events(session, second.id)[0].details
-    assert details == {"prefilled": {"goods": "shipment", "phone": first.number}}
+    assert details["prefilled"] == {"goods": "shipment", "phone": first.number}
     theirs = opened(database, "in:3", by="else", kind="report_delay")
     assert theirs.facts == {}
 

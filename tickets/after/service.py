@@ -34,6 +34,8 @@ from tickets.models import FINISHED, Ticket, TicketState
 from tickets.reach import reach
 from tickets.service import Tickets
 
+OF_A_NUMBER = 8
+"""So many digits name a parcel: that is no remark but another matter."""
 SILENT = "silent"
 """Why a ticket counts as followed up to which nobody answered."""
 
@@ -291,7 +293,8 @@ class After:
         """What he says when asked why, or beside a score."""
         if ask.remark is not None or ask.answered_at is None or ask.yes or said.choice is not None:
             return None
-        if clock.now() - ask.answered_at > self._policy.remark_within or "?" in fold(said.text):
+        another = "?" in fold(said.text) or sum(map(str.isdigit, said.text)) >= OF_A_NUMBER
+        if another or clock.now() - ask.answered_at > self._policy.remark_within:
             return None
         ask.remark = said.text
         ticket = session.get(Ticket, ask.ticket_id) if ask.ticket_id else None

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, field_validator
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, RootModel, field_validator
 from pydantic_core import CoreSchema, core_schema
 
-from store.policies import Policy
+from store.policies import Policy, load
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = re.compile(r"(\d\d):(\d\d) ?[-–] ?(\d\d):(\d\d)")
@@ -167,3 +168,13 @@ class Calendar:
         )
         # One that begins in a skipped hour and ends just after it has no time left.
         return first, max(first, last)
+
+
+class _Calendars(RootModel[dict[str, Hours]]):
+    """``policies/calendars.yml``."""
+
+
+def from_folder(folder: Path, zone: ZoneInfo) -> dict[str, Calendar]:
+    """The company's calendars by name. PolicyError names file, line and fault."""
+    hours = load(folder / "calendars.yml", _Calendars).root
+    return {name: Calendar.of(of, zone) for name, of in hours.items()}

@@ -109,14 +109,28 @@ class Clocks:
 
     def say(
         self, session: Session, about: About, words: str, by: datetime, *,
-        message_id: int | None, staff_id: int | None,
+        message_id: int | None, staff_id: int | None, waybill_no: str | None = None,
     ) -> Promise:  # fmt: skip
-        """Somebody promised something in words, by a time."""
+        """Somebody promised something in words, by a time; of a delivery, of which parcel."""
         policy_id, terms = self._terms(session, about.ticket_id)
         promise = self._add(session, _K.WORD, about, policy_id, terms, by)
         promise.words, promise.message_id, promise.staff_id = words, message_id, staff_id
+        promise.waybill_no = waybill_no
         self._settled(session, [promise])
         return promise
+
+    def join(self, session: Session, kind: PromiseKind, about: About, by: datetime) -> None:
+        """What is open of this kind names this time from now on, earlier or later than before: it
+        has become part of something that is promised to many."""
+        open_ones = repository.held_open(session, (kind,), ticket_id=about.ticket_id)
+        if not open_ones or all(promise.by == by for promise in open_ones):
+            return
+        self._end(session, open_ones, PromiseState.WITHDRAWN)
+        policy_id, terms = self._terms(session, about.ticket_id)
+        promise = self._add(session, kind, about, policy_id, terms, by)
+        if about.stands_still and terms.pauses(kind):
+            _stop(promise, terms.calendar(kind).between(clock.now(), by))
+        self._settled(session, [promise])
 
     def heard(self, session: Session, about: About, message_id: int) -> None:
         """The customer said something to people. From his first unanswered words on he waits for

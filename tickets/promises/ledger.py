@@ -62,6 +62,8 @@ class Ledger:
 
     def _about(self, promise: Promise) -> Topic | None:
         kind = PromiseKind(promise.kind)
+        if promise.waybill_no is not None:
+            return Topic.DELIVERY
         return self.topic(promise.words or "") if kind == PromiseKind.WORD else _OF_KIND.get(kind)
 
     def _said(self, text: str, at: datetime, zone: ZoneInfo) -> Iterator[Said]:

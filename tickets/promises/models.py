@@ -27,7 +27,8 @@ class PromiseKind(StrEnum):
 
 
 class PromiseState(StrEnum):
-    """``withdrawn``: replaced by a nearer time, or its ticket came to an end without it."""
+    """``withdrawn``: replaced by a nearer time or by its incident's, or its ticket came to an end
+    without it."""
 
     OPEN = "open"
     KEPT = "kept"

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, PositiveInt, RootModel, ValidationInfo, field_validator
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from store import policies
-from store.policies import Policy
+from store.policies import Policy, one_of
 from tickets.models import Urgency
-from tickets.promises.calendar import Calendar, Hours
+from tickets.promises import calendar
+from tickets.promises.calendar import Calendar
 from tickets.promises.ledger import Ledger
 from tickets.promises.models import PromiseKind, Topic
 
@@ -41,7 +42,7 @@ class TimeRule(Policy):
     @field_validator("classes")
     @classmethod
     def _known(cls, named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-        return frozenset(_one_of(name, "classes", "a class", info) for name in sorted(named))
+        return frozenset(one_of(name, "classes", "a class", info) for name in sorted(named))
 
     @field_validator("within")
     @classmethod
@@ -63,7 +64,7 @@ class KindPolicy(Policy):
     @field_validator("calendar")
     @classmethod
     def _known(cls, name: str, info: ValidationInfo) -> str:
-        return _one_of(name, "calendars", "a calendar", info)
+        return one_of(name, "calendars", "a calendar", info)
 
 
 class PromisePolicy(Policy):
@@ -83,17 +84,6 @@ class PromisePolicy(Policy):
         if not last or last[0].classes or last[0].urgency:
             raise ValueError("contact: the last rule must name only a time: it takes what is left")
         return given
-
-
-def _one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
-    known: Collection[str] = (info.context or {}).get(names, ())
-    if name not in known:
-        raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
-    return name
-
-
-class _Calendars(RootModel[dict[str, Hours]]):
-    """``policies/calendars.yml``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +124,7 @@ class Policies:
     NAME = "promises.yml"
 
     def __init__(self, folder: Path, zone: ZoneInfo, classes: Collection[str]) -> None:
-        hours = policies.load(folder / "calendars.yml", _Calendars).root
-        self._calendars = {name: Calendar.of(of, zone) for name, of in hours.items()}
+        self._calendars = calendar.from_folder(folder, zone)
         self._classes = classes
         path = folder / self.NAME
         self.text = policies.read(path)

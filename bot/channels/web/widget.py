@@ -22,6 +22,7 @@ from parcels import notice_repository as notices
 from store.errors import SiteNotAllowed
 from tickets import repository as tickets
 from tickets.after import repository as asks
+from tickets.compensation import repository as compensation
 
 
 def add_routes(routes: APIRouter, web: Web, requests: Buckets) -> None:
@@ -124,5 +125,6 @@ def _become(web: Web, stranger: Visitor, customer: Visitor) -> None:
         if now.id != was.id:
             tickets.move(session, was.id, now.id)
             asks.move(session, was.id, now.id)
+            compensation.move(session, was.id, now.id)
             notices.move(session, was.id, now.id)
         web.live.after_commit(session, "queue", topic(customer.address))

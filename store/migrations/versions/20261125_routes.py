@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261125_routes'
-down_revision = '20261125_after'
+down_revision = '20261125_routing'
 
 _SECONDS = {
     'sqlite': "CAST(strftime('%s', max_at) AS INTEGER) - CAST(strftime('%s', min_at) AS INTEGER)",

@@ -20,7 +20,15 @@ from handoff.service import Handoffs
 from handoff.staff import SignedIn
 from store import clock
 from store.engine import Database
-from store.errors import AlreadyTaken, CourierError, NotFound, NotYours, TooLong
+from store.errors import (
+    AlreadyTaken,
+    Contradicts,
+    CourierError,
+    Invalid,
+    NotFound,
+    NotYours,
+    TooLong,
+)
 from store.live import Live
 
 _LINK = re.compile(r"/link(?:@\w+)?(?:\s+(\S+))?\s*")
@@ -92,59 +100,100 @@ class Hearing:
                 number = f"{number}:{int(message.edit_date.timestamp())}"
             if topics.line(session, topic, number) is not None:
                 return
-            said: int | None = None
-            answer: str | None = None
+            line = TopicLine(topic_id=topic.id, outside_id=number)
             try:
-                said, answer = self._do(session, topic, message, edited=edited)
+                self._do(session, topic, line, message, edited=edited)
             except CourierError as error:
-                answer = self._sentence(session, topic, error)
-            session.add(
-                TopicLine(topic_id=topic.id, outside_id=number, message_id=said, answer=answer)
-            )
-            if answer is not None and topic.due_at is None:
+                line.answer = self._sentence(session, topic, error)
+            session.add(line)
+            if line.answer is not None and topic.due_at is None:
                 topic.due_at, topic.attempts = clock.now(), 0
             self._live.after_commit(session, "queue")
 
     def _do(
-        self, session: Session, topic: Topic, message: Message, *, edited: bool
-    ) -> tuple[int | None, str | None]:
-        """The message of the record it became, and what is to be answered."""
+        self, session: Session, topic: Topic, line: TopicLine, message: Message, *, edited: bool
+    ) -> None:
+        """Note in ``line`` the message of the record it became, and what is to be answered."""
         assert message.from_user is not None
         person = links.person(session, message.from_user.id)
-        if person is None:
-            return None, self._words.say("not_linked")
-        if edited:
-            return None, self._words.say("no_edits")
-        if message.text is None:
-            return None, self._words.say("words_only")
+        if person is None or edited or message.text is None:
+            key = "not_linked" if person is None else "no_edits" if edited else "words_only"
+            line.answer = self._words.say(key)
+            return
+        line.staff_id = person.id
         case = repository.latest_case(session, topic.conversation_id)
         if case is None:
             raise NotFound("a topic without a case")
         found = _COMMAND.fullmatch(message.text)
-        if found is None:
-            key = f"tg:{topic.id}:{message.message_id}"
-            sent = self._handoffs.reply(session, case.id, person, message.text, key)
-            return sent.id if sent else None, None
-        return self._command(session, case, person, found[1].lower(), found[2] or "")
+        if found is not None:
+            self._command(session, topic, line, case, person, found[1].lower(), found[2] or "")
+            return
+        for earlier in topics.held(session, topic, person.id):
+            earlier.held = None  # he has thought better of it
+        self._send(session, line, case, person, message.text, confirmed=False)
+
+    def _send(
+        self,
+        session: Session,
+        line: TopicLine,
+        case: Case,
+        person: SignedIn,
+        text: str,
+        *,
+        confirmed: bool,
+    ) -> None:
+        """Words to the customer; held back, with a question, where they put off a promise."""
+        key = f"tg:{line.topic_id}:{line.outside_id}"
+        try:
+            sent = self._handoffs.reply(session, case.id, person, text, key, confirmed=confirmed)
+        except Contradicts as error:
+            line.held = text
+            line.answer = self._words.contradicts(error)
+            return
+        if sent is not None:
+            line.message_id = sent.id
+            promised = self._handoffs.promising.in_words(sent)
+            line.answer = self._words.promised("offered", promised) if promised else None
 
     def _command(
-        self, session: Session, case: Case, person: SignedIn, name: str, words: str
-    ) -> tuple[int | None, str | None]:
+        self,
+        session: Session,
+        topic: Topic,
+        line: TopicLine,
+        case: Case,
+        person: SignedIn,
+        name: str,
+        words: str,
+    ) -> None:
         match name:
             case "take":
                 self._handoffs.take(session, case.id, person)
             case "note" if words.strip():
                 may_open(person, case)
-                return self._handoffs.note(session, case.id, person, words).id, None
+                line.message_id = self._handoffs.note(session, case.id, person, words).id
             case "note":
-                return None, self._words.say("empty_note")
+                line.answer = self._words.say("empty_note")
+            case "send":
+                held = topics.held(session, topic, person.id)
+                if not held:
+                    line.answer = self._words.say("nothing_held")
+                    return
+                text, held[0].held = held[0].held or "", None
+                self._send(session, line, case, person, text, confirmed=True)
+            case "promise":
+                sent = topics.last_sent(session, topic, person.id) or 0
+                try:
+                    made = self._handoffs.promise(session, case.id, person, sent)
+                except (Invalid, NotFound):
+                    line.answer = self._words.say("nothing_promised")
+                else:
+                    line.answer = self._words.promised("recorded", made)
             case "resolve":
                 self._handoffs.resolve(session, case.id, person, words.strip()[:500] or None)
             case "bot":
                 self._handoffs.hand_back(session, case.id, person)
             case _:
-                return None, self._words.say("unknown")
-        return None, None
+                line.answer = self._words.say("unknown")
 
     def _sentence(self, session: Session, topic: Topic, error: CourierError) -> str:
         """Why nothing was done, as the person who wrote reads it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.channels.degrade import degrade, fits
@@ -11,6 +11,9 @@ from conversations.schemas import Capabilities
 from conversations.texts import Texts
 from handoff.desk.words import Words
 from handoff.models import Case
+from store.errors import Contradicts
+from tickets.promises.ledger import Said
+from tickets.promises.models import Promise
 
 LONGEST_NAME = 128
 """Characters of a topic's name, by Telegram."""
@@ -32,6 +35,16 @@ class TopicWords:
 
     def say(self, key: str, **facts: object) -> str:
         return self._texts.say(self._language, f"telegram.desk.{key}", 0, **facts)
+
+    def contradicts(self, error: Contradicts) -> str:
+        """Which promise the words that were held back put off, and how they go all the same."""
+        what = error.facts["words"] or self._desk.name("promise", error.facts["kind"])
+        return self.say("contradicts", what=what, by=error.facts["by"])
+
+    def promised(self, key: str, promises: Sequence[Said | Promise]) -> str:
+        """What somebody has promised in words, and by when."""
+        lines = (f"{each.words} · {self._desk.when(each.by)}" for each in promises)
+        return self.say(key, promises="\n".join(lines))
 
     def link(self, case_id: int) -> str:
         return f"{self._public_url}/desk/cases/{case_id}"

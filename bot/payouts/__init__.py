@@ -1,0 +1,1 @@
+"""Orders to pay on their way to the company's paymaster, and one of our own for demo and tests."""

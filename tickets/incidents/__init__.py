@@ -1,0 +1,1 @@
+"""Tickets that rise together: proposed as one incident, confirmed by a person, joined to it."""
