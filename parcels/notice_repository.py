@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Select,
     delete,
     exists,
-    func,
     literal,
     null,
     or_,
@@ -25,6 +24,7 @@ from parcels.notice_models import Notice, NoticeWish
 from store import bulk, clock
 from store.base import Instant, Json
 
+Row = TypeVar("Row", Scan, Shipment)
 Waiting = tuple[Notice, Scan | None, Shipment]
 Affected = Callable[[Any], ColumnElement[bool]]
 """Whether an incident holds up a parcel, by the columns of its row."""
@@ -141,15 +141,24 @@ def due_customers(session: Session, most: int) -> Sequence[Customer]:
 
 def waiting(session: Session, customer_ids: Collection[int]) -> Sequence[Waiting]:
     """All that these customers are still to be told of, in the order of the road."""
-    rows = session.execute(
-        select(Notice, Scan, Shipment)
-        .join(Shipment, Shipment.id == Notice.shipment_id)
-        .outerjoin(Scan, Scan.id == Notice.scan_id)
-        .where(Notice.customer_id.in_(customer_ids), Notice.due_at.is_not(None))
-        .order_by(func.coalesce(Scan.at, Notice.created_at), Notice.id)
-        .execution_options(populate_existing=True)
+    mine = (Notice.customer_id.in_(customer_ids), Notice.due_at.is_not(None))
+    rows = session.scalars(select(Notice).where(*mine)).all()
+    shipments = _by_id(session, Shipment, (row.shipment_id for row in rows))
+    scans = _by_id(session, Scan, (row.scan_id for row in rows))
+    found = [(row, scans.get(row.scan_id), shipments[row.shipment_id]) for row in rows]
+    return sorted(
+        found, key=lambda each: (each[1].at if each[1] else each[0].created_at, each[0].id)
     )
-    return [(notice, scan, shipment) for notice, scan, shipment in rows]
+
+
+def _by_id(session: Session, table: type[Row], ids: Iterable[int | None]) -> dict[int | None, Row]:
+    """Rows by their ids, looked up one by one in the index however large the table is: joined to
+    what waits, a planner without statistics reads all of it."""
+    wanted = {number for number in ids if number is not None}
+    if not wanted:
+        return {}
+    found = session.scalars(select(table).where(table.id.in_(wanted)))
+    return {row.id: row for row in found}
 
 
 def due(session: Session, customer_id: int) -> Sequence[Notice]:
@@ -163,16 +172,17 @@ def last_told(
 ) -> Mapping[tuple[int, int], Scan | None]:
     """By customer and parcel what he was told of it last, if he was told anything."""
     rows = session.execute(
-        select(Notice.customer_id, Notice.shipment_id, Scan)
-        .outerjoin(Scan, Scan.id == Notice.scan_id)
+        select(Notice.customer_id, Notice.shipment_id, Notice.scan_id)
         .where(
             Notice.customer_id.in_(customer_ids),
             Notice.shipment_id.in_(shipment_ids),
             Notice.message_id.is_not(None),
         )
         .order_by(Notice.message_id)
-    )
-    return {(row.customer_id, row.shipment_id): row[2] for row in rows}
+    ).all()
+    last = {(row.customer_id, row.shipment_id): row.scan_id for row in rows}
+    scans = _by_id(session, Scan, last.values())
+    return {whose: scans.get(scan_id) for whose, scan_id in last.items()}
 
 
 def told_before(session: Session, customer_ids: Collection[int]) -> frozenset[int]:
