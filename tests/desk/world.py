@@ -298,10 +298,14 @@ class Lent:
 
 
 @functools.cache
-def application() -> FastAPI:
-    """The desk's application, built once, around whatever desk is lent to it."""
+def shared() -> FastAPI:
+    """One application for all tests that watch no stream: those are of one desk."""
+    return application(cast(Desk, Lent()))
+
+
+def application(desk: Desk) -> FastAPI:
     app = FastAPI()
-    app.include_router(router(cast(Desk, Lent())))
+    app.include_router(router(desk))
     app.mount("/static/desk", StaticFiles(directory=STATIC))
     app.mount("/static/vendor", StaticFiles(directory=VENDOR))
 
@@ -338,7 +342,7 @@ def build(database: Database) -> World:
         secure_cookies=False, telegram=True,
     )  # fmt: skip
     Lent.now = desk
-    return World(database, desk, tickets, application())
+    return World(database, desk, tickets, shared())
 
 
 @functools.cache
@@ -366,7 +370,7 @@ def serving(world: World, port: int = 0) -> Iterator[str]:
     """The desk on a real port, for a browser; yields its address."""
     listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(
-        uvicorn.Config(world.app, log_level="warning", timeout_graceful_shutdown=1)
+        uvicorn.Config(application(world.desk), log_level="warning", timeout_graceful_shutdown=1)
     )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

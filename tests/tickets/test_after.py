@@ -336,7 +336,9 @@ def test_a_hard_case_is_followed_up_some_hours_later_and_scored_after_its_yes(
     assert len(asked(closed)) == 2
     assert "1 分最低" in asked(closed)[-1]
     assert closed.says("5") == ["谢谢您的评价！还有什么想说的，直接写在这里，我们会看。"]
-    assert closed.says("师傅很有礼貌") == ["记下了，谢谢您，负责的同事会看到。"]
+    assert closed.says("师傅很有礼貌") == [
+        "记下了，谢谢您，负责的同事会看到。还有要我办的事，直接说就行。"
+    ]
     (score,) = closed.asks(AskKind.SCORE)
     assert (score.score, score.remark, score.staff_id, score.team, score.ticket_id) == (
         5, "师傅很有礼貌", 1, "second_line", closed.ticket_id,
