@@ -8,7 +8,7 @@ part of an address, and what is wrong is not told.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
 from sqlalchemy.orm import Session
 from sse_starlette import ServerSentEvent
 
@@ -34,7 +35,7 @@ from conversations.schemas import Inbound
 from parcels import identity
 from parcels.identity import Answer
 from store import clock, ids
-from store.errors import Conflict, CourierError, NotFound
+from store.errors import Conflict, CourierError, NotFound, TooManyRequests
 from tickets import proof, repository
 from tickets.models import FINISHED, Ticket
 from tickets.service import canonical_number
@@ -42,11 +43,11 @@ from tickets.service import canonical_number
 CHANNEL = "web"
 REDRAWN = timedelta(minutes=1)
 LONGEST = 20
+EVENTS = "/events"
 Number = Annotated[str, Path(max_length=60)]
 
 
 def router(with_: Progress) -> APIRouter:
-    routes = APIRouter(prefix=PATH, include_in_schema=False)
     view = View(with_.page, with_.texts, with_.tickets.routing, with_.upload)
     looks = Buckets(with_.limits.parcel_pages_per_address)
     tries = Buckets(with_.limits.progress_tries_per_address)
@@ -66,7 +67,9 @@ def router(with_: Progress) -> APIRouter:
         customer = record.customer(session, CHANNEL, visitor.account, visitor.address)
         return ticket if proof.may_see(session, with_.rules, customer, ticket) else None
 
-    def door(request: Request, typed: str, status: int, fault: str = "") -> Response:
+    def door(
+        request: Request, typed: str, status: int, fault: str = "", wait: str = ""
+    ) -> Response:
         """The form for number and digits."""
         html = with_.page.shown(
             "progress.html",
@@ -76,9 +79,19 @@ def router(with_: Progress) -> APIRouter:
             typed=typed[:LONGEST],
             fault=fault,
             minutes=with_.rules.lock_minutes,
+            wait=wait,
             path=PATH,
         )
         return _page(html, status)
+
+    def busy(request: Request, seconds: int) -> Response:
+        """Too much was asked for: when to try again, in words and for programs."""
+        wait = with_.texts.span(timedelta(seconds=seconds), pages.language_of(request))
+        response = door(request, "", 429, "busy", wait)
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+    routes = APIRouter(prefix=PATH, include_in_schema=False, route_class=_route_class(busy))
 
     def whole(
         request: Request, number: str, *, fault: str = "", words: str = "", status: int = 200
@@ -96,7 +109,7 @@ def router(with_: Progress) -> APIRouter:
             language,
             title=with_.texts.say(language, f"{ROOM}.title", number=number),
             parts=parts,
-            events=_here(request, number, "/events", lang=language),
+            events=_here(request, number, EVENTS, lang=language),
             action=_here(request, number, "/say"),
             open=ticket.state not in FINISHED,
             fault=fault,
@@ -172,7 +185,7 @@ def router(with_: Progress) -> APIRouter:
             return whole(request, number, fault=fault, words=words, status=error.status)
         return RedirectResponse(_here(request, number), 303, headers=NO_STORE)
 
-    @routes.get("/{number}/events")
+    @routes.get("/{number}" + EVENTS)
     async def events(number: Number, request: Request) -> Response:
         network = visitors.network_address(request)
         looks.take(network)
@@ -195,6 +208,26 @@ def router(with_: Progress) -> APIRouter:
         return Stream(_events(now, stamp, seen), lambda: streams.leave(network))
 
     return routes
+
+
+def _route_class(busy: Callable[[Request, int], Response]) -> type[APIRoute]:
+    """Routes that answer whoever asks too often by a page; a stream is read by a program."""
+
+    class Route(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def answer(request: Request) -> Response:
+                try:
+                    return await handle(request)
+                except TooManyRequests as error:
+                    if request.url.path.endswith(EVENTS):
+                        raise
+                    return busy(request, int(str(error.facts["retry_after"])))
+
+            return answer
+
+    return Route
 
 
 async def _events(

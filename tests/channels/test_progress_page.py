@@ -155,6 +155,10 @@ def test_whoever_looks_through_the_numbers_is_soon_not_heard(database: Database,
     ]
     assert answers[:5].count(429) == 0
     assert answers[5:] == [429] * 3
+    refused = proves(desk.browser("10.9.9.9"), desk.number)
+    assert refused.headers["retry-after"] == "60"
+    assert "请等 1 分钟再试" in refused.text
+    assert 'name="digits"' in refused.text
     assert proves(desk.browser("10.9.9.8"), desk.number).status_code == 303
 
 

@@ -127,11 +127,11 @@ def test_nothing_due_says_why(kind: Kind, known: Known, why: str) -> None:
         (
             Kind.LOSS, Known(freight=Decimal("180.50")),
             [
-                "未保价：运费 180.50 元 × 5 倍 × 损坏程度 100% = 902.50 元",
+                "未保价：运费 180.50 元 × 5 倍 = 902.50 元",
                 "单件最高赔 500 元，按 500 元算",
             ],
             [
-                "not insured: freight ¥180.50 × 5 × damage 100% = ¥902.50",
+                "not insured: freight ¥180.50 × 5 = ¥902.50",
                 "¥500 at most for one parcel, so ¥500",
             ],
         ),

@@ -148,20 +148,21 @@ def _refund(policy: CompensationPolicy, known: Known) -> tuple[list[Line], Decim
 
 
 def _claim(policy: CompensationPolicy, kind: Kind, known: Known) -> tuple[list[Line], Decimal]:
-    percent = 100 if kind == Kind.LOSS else known.percent
+    # What is lost is lost as a whole: no percentage to tell.
+    percent, loss = (100, "_loss") if kind == Kind.LOSS else (known.percent, "")
     if not 1 <= percent <= 100:
         raise Invalid("a damage of 1 to 100 percent")
     facts = {"percent": str(percent)}
     if known.value:
         most = policy.claim.insured.most
         yuan = _rounded(known.value * percent / 100)
-        lines = [Line("insured", facts | {"value": shown(known.value), "yuan": shown(yuan)})]
+        lines = [Line("insured" + loss, facts | {"value": shown(known.value), "yuan": shown(yuan)})]
     else:
         rule, freight = policy.claim.uninsured, _freight(known)
         most = rule.most
         yuan = _rounded(freight * rule.times_freight * percent / 100)
         facts |= {"freight": shown(freight), "times": shown(rule.times_freight)}
-        lines = [*_typed(known), Line("uninsured", facts | {"yuan": shown(yuan)})]
+        lines = [*_typed(known), Line("uninsured" + loss, facts | {"yuan": shown(yuan)})]
     if yuan > most:
         return [*lines, Line("most", {"most": shown(most)})], most
     return lines, yuan
