@@ -5,10 +5,12 @@ Only tables and the reading of numbers; how they combine is in times.py.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import time, timedelta
 
 # Only characters that occur in time phrases; features for understanding are folded elsewhere.
+_APART = re.compile(r"(?<=[\u4e00-\u9fff]) (?=\d)|(?<=\d) (?=[\u4e00-\u9fff])")
 _FOLD = str.maketrans(
     "點後週號兩個鐘禮時間這內過開節聽尋復晝邊幾淩卅",
     "点后周号两个钟礼时间这内过开节听寻复昼边几凌卅",
@@ -145,11 +147,12 @@ UNITS = {
 
 
 def fold(phrase: str) -> str:
-    """Half width, lower case, Simplified, dialect words for days replaced, single spaces."""
+    """Half width, lower case, Simplified, dialect words for days replaced, single spaces, and
+    none between Chinese and digits (今晚 8 点前)."""
     text = unicodedata.normalize("NFKC", phrase).lower().translate(_FOLD)
     for said, meant in _PHRASES.items():
         text = text.replace(said, meant)
-    return " ".join(text.replace("’", "'").split())
+    return _APART.sub("", " ".join(text.replace("’", "'").split()))
 
 
 def number(text: str) -> float:

@@ -37,7 +37,7 @@ def test_notices_of_a_parcel_are_readable(
 
 @pytest.mark.parametrize(
     ("language", "size", "reveal"),
-    [("zh", PHONE, "查看并记录"), ("en", WIDE, "Show, and note it")],
+    [("zh", PHONE, "查看并记录"), ("en", WIDE, "Show (this is logged)")],
 )
 def test_a_parcel_is_found_and_looked_at_by_keyboard(
     world: World, chromium: Browser, language: str, size: tuple[int, int], reveal: str
