@@ -103,7 +103,7 @@ def sentence(w: Words, error: CourierError) -> str:
         return w("case.already_taken", name=error.facts.get("by", "?"))
     if isinstance(error, Contradicts):
         what = error.facts["words"] or w.name("promise", error.facts["kind"])
-        return w("promised.contradicts", what=what, by=error.facts["by"])
+        return w("promised.contradicts", what=str(what).rstrip("。.！!；;"), by=error.facts["by"])
     if error.code == "not_yours":
         return w("case.not_yours")
     if isinstance(error, Forbidden) and error.facts.get("why") == "csrf":

@@ -85,7 +85,7 @@ def test_a_broken_promise_moves_up_and_the_customer_hears_the_truth(house: Rooms
     loop.sweep()
     loop.sweep()
     contact = (
-        "我们答应今天 10:10前有同事联系您，没有做到，真的对不起。\n"
+        "我们答应今天 10:10 前有同事联系您，没有做到，真的对不起。\n"
         "这件事已经转给区域协调，由他们接着办，前面的情况他们都看得到。\n"
         "最晚今天 12:00，一定有同事联系您。"
     )

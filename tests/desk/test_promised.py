@@ -110,7 +110,7 @@ def test_a_promise_of_an_earlier_conversation_is_asked_about_too(
     lili = world.signed_in("lili")
     again = taken(world, lili)
     assert world.case(again).conversation_id != world.case(case_id).conversation_id
-    assert "三天后退款到账。" in lili.get(f"/desk/cases/{again}").text
+    assert "三天后退款到账，" in lili.get(f"/desk/cases/{again}").text
     assert lili.call(f"/api/cases/{again}/reply", {"text": "下周一退款。"}).status_code == 409
 
 
