@@ -83,7 +83,7 @@ def test_a_later_time_asks_first_and_goes_out_when_it_is_meant(world: World, lil
     later = "后天上午送到您那里。"
     asked = lili.press(f"{page}/reply", text=later, key="k2")
     assert (asked.status_code, asked.headers["hx-retarget"]) == (409, "#promised")
-    assert "明天下午三点前给您送到。" in asked.text
+    assert "明天下午三点前给您送到，" in asked.text
     refused = lili.call(f"{api}/reply", {"text": later})
     assert (refused.status_code, refused.json()["error"]) == (409, "contradicts")
     assert later not in lili.get(page).text
