@@ -25,7 +25,7 @@ from store.errors import PolicyError
 from store.live import Live
 from tests import rooms
 from tests.rooms import Rooms
-from tickets import intake, repository
+from tickets import repository
 from tickets.after import policy as after_policy
 from tickets.after.models import Ask, AskKind
 from tickets.after.policy import Reading, score_in
@@ -585,11 +585,15 @@ def test_plain_words(database: Database, at: Move) -> None:
 @pytest.mark.parametrize(
     ("was", "now", "says"),
     [
-        ("report_loss,", "report_lost,", "line 8, follow_up.classes: .*'report_lost' is no class"),
+        (
+            "report_loss,",
+            "report_lost,",
+            "line 8, follow_up.classes: .*'report_lost' is not",
+        ),
         ("low: 2", "low: 5", "score.low: .*less than or equal to 4"),
         ("hours: 4", "hours: soon", "line 6, follow_up.hours"),
         ("urgency: [red", "urgency: [crimson", "'red', 'orange', 'yellow' or 'green'"),
-        ("opened, assigned,", "openned,", "'openned' is no news"),
+        ("opened, assigned,", "openned,", "'openned' is not one of the news"),
     ],
 )
 def test_a_mistake_in_the_policy_is_named(
@@ -602,6 +606,6 @@ def test_a_mistake_in_the_policy_is_named(
     with pytest.raises(PolicyError, match=says):
         after_policy.from_file(
             tmp_path / "after.yml",
-            intake.from_file(rooms.POLICIES / "intake.yml").classes,
+            rooms.AGREED.problems,
             texts.room("zh", "ticket.news"),
         )
