@@ -106,10 +106,3 @@ def mark_seen(session: Session, ask_id: int, staff_id: int) -> None:
     session.execute(
         update(Ask).where(Ask.id == ask_id, Ask.attention).values(attention=False, seen_by=staff_id)
     )
-
-
-def move(session: Session, from_customer: int, to_customer: int) -> None:
-    """Two customers turned out to be one."""
-    session.execute(
-        update(Ask).where(Ask.customer_id == from_customer).values(customer_id=to_customer)
-    )
