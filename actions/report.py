@@ -308,7 +308,7 @@ def _wants_files(turn: Turn, opened: Opened) -> str:
     files = attachments.by_id(turn.session, tickets.file_ids(turn.session, ticket.id))
     if opened.joined or not services.intake.lacks(ticket, (f.kind for f in files)).evidence:
         return ""
-    if services.handoffs.capabilities(turn.session, turn.conversation).images:
+    if services.handoffs.capabilities(turn.session, turn.conversation).takes_files:
         return turn.say("report.photos")
     return turn.say("report.photos_by_link", link=services.upload(ticket.number))
 

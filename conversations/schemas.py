@@ -150,6 +150,8 @@ class Capabilities:
     receipts: bool = False
     files: Mapping[str, int] = field(default_factory=dict)
     """Media types that may be sent (``*`` for any other) with the largest size in bytes."""
+    takes_files: bool = True
+    """Customers can send files here."""
     reply_quota: int | None = None
     """Messages that may be sent after each customer message; ``None``: as many as one likes,
     0: only as the answer to a request of his."""

@@ -81,6 +81,7 @@ def test_each_boundary_has_twenty_messages_from_both_sides(agreed: Contract) -> 
     assert all(sum(tally.values()) >= 20 for tally in sides.values()), sides
 
 
+@pytest.mark.slow
 def test_no_near_duplicates_and_no_leak_into_the_test_set() -> None:
     assert corpus.check(ROOT / "data") == []
 

@@ -68,6 +68,11 @@ def talk(run: Run, database: Database) -> Talk:
     return Talk(run, database)
 
 
+def slow(value: str) -> Any:
+    """A parameter for the whole suite: each takes as long as twenty tests."""
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 def says_nothing_secret(texts: str) -> None:
     for secret in TOLD:
         assert secret not in texts, texts
@@ -84,8 +89,8 @@ SKILLS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("text", CURIOUS)
-@pytest.mark.parametrize("form", [None, "report_form", "change_form"])
+@pytest.mark.parametrize("text", [CURIOUS[0], *(slow(text) for text in CURIOUS[1:])])
+@pytest.mark.parametrize("form", [None, slow("report_form"), slow("change_form")])
 async def test_no_skill_says_a_secret_whatever_it_takes_the_message_for(
     talk: Talk, run: Run, text: str, form: str | None
 ) -> None:

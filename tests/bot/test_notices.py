@@ -435,6 +435,7 @@ async def test_two_workers_tell_each_customer_once_and_in_order(address: str, at
         house.database.dispose()
 
 
+@pytest.mark.slow
 def test_a_wave_survives_kills(address: str) -> None:
     """Real processes, really killed: every customer hears of it once."""
     house = House(Database(address), RULES.model_copy(update={"quiet": None}))

@@ -17,7 +17,7 @@ from store import clock, policy_versions
 from store.claims import release
 from store.errors import PolicyError
 from store.policy_versions import PolicyVersion
-from tickets.models import Ticket, TicketEvent, TicketState, Urgency, What
+from tickets.models import ActorKind, Ticket, TicketEvent, TicketState, Urgency, What
 from tickets.promises import repository
 from tickets.promises.models import Promise, PromiseKind, PromiseState
 from tickets.promises.policy import Action, Policies, Terms
@@ -28,6 +28,8 @@ _K = PromiseKind
 AT_OPENING = (_K.CONTACT, _K.NEXT_STEP, _K.CAUSE, _K.SOLUTION, _K.COURIER_CALL)
 OUTLIVES = frozenset({_K.PAYOUT, _K.WORD})
 """What is still owed when a ticket is closed."""
+SPEAKS = frozenset({What.PROPOSED, What.WAITING, What.CLOSED})
+"""What brings the customer a person's own words, if a person does it."""
 NOTHING = timedelta()
 
 
@@ -168,6 +170,8 @@ class Clocks:
     def after_event(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
         """What an event of a ticket means for its promises."""
         about = About.ticket(ticket)
+        if event.what in SPEAKS and event.actor == ActorKind.STAFF:
+            self.keep(session, (_K.CONTACT,), ticket_id=ticket.id)
         match What(event.what):
             case What.OPENED | What.REOPENED:
                 self._make_all(session, AT_OPENING, about)

@@ -51,7 +51,9 @@ class ConsoleChannel:
     @property
     def capabilities(self) -> Capabilities:
         # The terminal reads whole messages from the record, by id.
-        return Capabilities(buttons=True, max_length=100_000, files=ANY, retry_unknown=True)
+        return Capabilities(
+            buttons=True, max_length=100_000, files=ANY, takes_files=False, retry_unknown=True
+        )
 
     async def send(self, part: Part) -> str | None:
         """Nothing leaves the house: the terminal's waiting request is woken when it is noted."""
