@@ -19,7 +19,6 @@ from store import clock
 from store.claims import next_due
 from store.engine import Database
 from store.live import Live
-from tickets import intake
 from tickets.promises.clocks import Clocks
 from tickets.promises.models import Promise
 from tickets.promises.policy import Policies
@@ -35,11 +34,11 @@ def rooms(database: Database) -> tuple[Tickets, Handoffs, PromiseLoop]:
     """The rooms that promises need, put together as the service does it."""
     live = Live(database)
     texts = Texts(POLICIES / "texts", ZONE)
-    intents = contract.read(POLICIES / "taxonomy.yml").intents
-    routing = Routing.from_file(POLICIES / "teams.yml", ZONE, intents)
-    classes = intake.from_file(POLICIES / "intake.yml").classes
-    clocks = Clocks(Policies(POLICIES, ZONE, classes))
-    tickets = Tickets(UrgencyRules.from_file(POLICIES / "urgency.yml"), routing, clocks, ZONE)
+    agreed = contract.read(POLICIES / "taxonomy.yml")
+    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml", agreed.intents)
+    routing = Routing.from_file(POLICIES / "teams.yml", ZONE, agreed.intents, urgency.names)
+    clocks = Clocks(Policies(POLICIES, ZONE, agreed.problems))
+    tickets = Tickets(urgency, routing, clocks, ZONE)
     handoffs = Handoffs(texts, tickets, lambda _: Capabilities(), live)
     return tickets, handoffs, PromiseLoop(database, live, Overdue(tickets, handoffs, texts, live))
 

@@ -28,6 +28,7 @@ from bench.figures import Figure, at_most, percentile, plain
 from bench.main import Options
 from bench.sweeper import POLICIES, ZONE, rooms
 from bench.tickets_data import KINDS, fill
+from bot import contract
 from bot.settings import ROOT
 from conversations.files import FileRules, Files
 from conversations.texts import Texts
@@ -40,7 +41,6 @@ from parcels import change_rules
 from store import clock, policies, schema
 from store.engine import Database
 from store.live import Live
-from tickets import intake
 from tickets.compensation.money import Money
 from tickets.compensation.policy import CompensationPolicies
 from tickets.incidents import policy as incident_policy
@@ -146,7 +146,7 @@ def _browser(database: Database, folder: Path) -> TestClient:
     files = Files(folder / "files", policies.load(POLICIES / "files.yml", FileRules))
     texts = Texts(POLICIES / "texts", ZONE)
     live = Live(database)
-    classes = intake.from_file(POLICIES / "intake.yml").classes
+    classes = contract.read(POLICIES / "taxonomy.yml").problems
     paid_by = CompensationPolicies.from_file(POLICIES, classes, tickets.routing.policy.teams)
     changes = change_rules.from_file(POLICIES / "changes.yml")
     desk = Desk(

@@ -34,7 +34,7 @@ def fill(database: Database, clocks: Clocks, upto: int) -> None:
     """Make it ``upto`` open tickets, each of a customer of its own, with one message, one open case
     and three clocks that fall due, evenly, within the next day."""
     with database.write() as session:
-        clocks.put_in_force(session)
+        clocks.apply(session, ())
         made = session.scalar(select(func.count()).select_from(Ticket)) or 0
         policy_id = session.scalar(text("SELECT MAX(id) FROM policy_versions"))
     for first in range(made, upto, AT_ONCE):

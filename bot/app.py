@@ -37,7 +37,7 @@ from handoff.desk.words import Pages
 from parcels import routes as parcels
 from parcels.change_models import DepotOrder
 from parcels.sources import routes as sources
-from store import schema
+from store import policy_versions, schema
 from tickets import routes as ticket_routes
 from tickets.compensation import routes as coupons
 from tickets.compensation.models import Payout
@@ -58,8 +58,8 @@ def create(settings: Settings) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         schema.migrate(service.database)
         with service.database.write() as session:
-            service.skills.tickets.clocks.put_in_force(session)
-            service.money.compensation.policies.put_in_force(session)
+            for name, text in service.policies.items():
+                policy_versions.put_in_force(session, name, text)
         # asyncio's own pool has a few threads more than cores; ours mostly wait for a database.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         service.live.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -89,6 +90,8 @@ class Service:
     """The parts that live as long as the process."""
 
     settings: Settings
+    policies: Mapping[str, str]
+    """The text of every policy file that this process works by."""
     database: Database
     live: Live
     texts: Texts
@@ -134,12 +137,14 @@ def assemble(settings: Settings) -> Service:
     database = Database(settings.database)
     live = Live(database)
     texts = Texts(POLICIES / "texts", settings.zone)
-    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
     agreed = contract.read(POLICIES / "taxonomy.yml")
-    routing = Routing.from_file(POLICIES / "teams.yml", settings.zone, agreed.intents)
+    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml", agreed.intents)
+    routing = Routing.from_file(
+        POLICIES / "teams.yml", settings.zone, agreed.intents, urgency.names
+    )
     systems, receivers = webhooks.from_file(POLICIES / "webhooks.yml", settings.webhook_secrets)
     wanted = {name: system.events for name, system in systems.items()}
-    rules = intake.from_file(POLICIES / "intake.yml")
+    rules = intake.from_file(POLICIES / "intake.yml", agreed.problems)
     apps = list(http.from_file(POLICIES / "http.yml", settings.http_secrets))
     named = OURS | {account.channel for account in apps}
     telling = notice_rules.from_file(POLICIES / "notices.yml", named)
@@ -158,7 +163,8 @@ def assemble(settings: Settings) -> Service:
         episodes.after_event,
     )
     lifecycle = Lifecycle(events)
-    clocks = Clocks(Policies(POLICIES, settings.zone, rules.classes))
+    promised = Policies(POLICIES, settings.zone, rules.classes)
+    clocks = Clocks(promised)
     tickets = Tickets(urgency, routing, clocks, settings.zone, lifecycle, rules)
     incidents = Incidents(
         incident_policy.from_file(POLICIES / "incidents.yml", rules.classes), live
@@ -225,6 +231,8 @@ def assemble(settings: Settings) -> Service:
     statuses = Statuses.from_file(POLICIES / "statuses.yml")
     return Service(
         settings=settings,
+        policies={path.name: policies.read(path) for path in sorted(POLICIES.glob("*.yml"))}
+        | {promised.NAME: promised.text, paid_by.NAME: paid_by.text},  # as they were checked
         database=database,
         live=live,
         texts=texts,

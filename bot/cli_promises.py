@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot import contract
 from bot import settings as configuration
 from bot.cli_parts import database_in_use, parser_for
 from bot.settings import ROOT
@@ -14,13 +15,12 @@ def promises(arguments: list[str]) -> int:
     parser = parser_for("promises", "put open tickets under the present policies/promises.yml")
     parser.add_argument("what", choices=["apply"])
     parser.parse_args(arguments)
-    from tickets import intake
     from tickets.promises import repository
     from tickets.promises.clocks import Clocks
     from tickets.promises.policy import Policies
 
     folder = ROOT / "policies"
-    classes = intake.from_file(folder / "intake.yml").classes
+    classes = contract.read(folder / "taxonomy.yml").problems
     clocks = Clocks(Policies(folder, configuration.load().zone, classes))
     moved, after = 0, 0
     with database_in_use() as database:

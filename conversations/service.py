@@ -122,14 +122,13 @@ def find_or_add_customer(session: Session, inbound: Inbound) -> Customer:
 
 def become(session: Session, stranger: Customer, address: str, name: str | None) -> Customer:
     """A stranger turned out to be the customer at ``address`` of his channel: what he said is that
-    one's from now on. Two rows stay two only if both were there; the caller moves what other rooms
-    keep by customer."""
+    one's from now on. If both were there they stay two rows: the caller moves what hangs on them
+    (``repository.move``), after what cannot stand twice is gone."""
     known = repository.customer(session, stranger.channel, stranger.account, address, hold=True)
     if known is None:
         stranger.address, stranger.name = address, name
         session.flush()
         return stranger
-    repository.move_episodes(session, stranger.id, known.id)
     return known
 
 

@@ -40,10 +40,6 @@ def taken_about(session: Session, ticket_id: int) -> bool:
     return found is not None
 
 
-def demo_staff(session: Session) -> Sequence[Staff]:
-    return session.scalars(select(Staff).where(Staff.demo).order_by(Staff.id)).all()
-
-
 def staff_session(session: Session, fingerprint: str, at: datetime) -> StaffSession | None:
     return session.scalar(
         select(StaffSession).where(

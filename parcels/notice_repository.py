@@ -279,8 +279,8 @@ def change_wishes(session: Session, customer_id: int, values: Mapping[str, Any])
     )
 
 
-def move(session: Session, from_customer: int, to_customer: int) -> None:
-    """Two customers turned out to be one: what both have stays as the one has it."""
+def drop_doubles(session: Session, from_customer: int, to_customer: int) -> None:
+    """Two customers turned out to be one: what both have stays as the latter has it."""
     wish, notice = aliased(NoticeWish), aliased(Notice)
     same_thing = or_(notice.scan_id == Notice.scan_id, notice.incident_id == Notice.incident_id)
     for statement in (
@@ -298,9 +298,5 @@ def move(session: Session, from_customer: int, to_customer: int) -> None:
                 same_thing,
             ),
         ),
-        update(NoticeWish)
-        .where(NoticeWish.customer_id == from_customer)
-        .values(customer_id=to_customer),
-        update(Notice).where(Notice.customer_id == from_customer).values(customer_id=to_customer),
     ):
         session.execute(statement, execution_options={"synchronize_session": False})

@@ -27,7 +27,8 @@ class Database:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         self.is_sqlite = url.get_backend_name() == "sqlite"
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        # Errors are logged with their statement; what customers said and are called stays out.
+        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite, "hide_parameters": True}
         if self.is_sqlite:
             options["connect_args"] = {"timeout": 15, "check_same_thread": False}
         else:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from store.errors import PolicyError
+
+Word = Annotated[str, StringConstraints(min_length=1)]
+"""Looked for in messages: one without a letter stands in each of them."""
+WordLists = Annotated[
+    dict[str, Annotated[tuple[Word, ...], Field(min_length=1)]], Field(min_length=1)
+]
+"""Words by language, to be looked for in messages: an empty list would find them all."""
 
 
 class Policy(BaseModel):
@@ -25,6 +40,19 @@ def one_of(name: str, names: str, what: str, info: ValidationInfo) -> str:
     if name not in known:
         raise ValueError(f"{name!r} is not {what}: {', '.join(sorted(known))}")
     return name
+
+
+def all_of(named: frozenset[str], names: str, what: str, info: ValidationInfo) -> frozenset[str]:
+    """``named``, if ``one_of`` holds for each of them."""
+    return frozenset(one_of(name, names, what, info) for name in sorted(named))
+
+
+def fault(place: tuple[int | str, ...], words: str) -> ValidationError:
+    """For validators to raise: a mistake deeper in what they were given, on the way ``place``."""
+    told = PydanticCustomError("policy", "{words}", {"words": words})
+    return ValidationError.from_exception_data(
+        "policy", [InitErrorDetails(type=told, loc=place, input=None)]
+    )
 
 
 AnyPolicy = TypeVar("AnyPolicy", bound=BaseModel)

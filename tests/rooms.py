@@ -38,6 +38,7 @@ from tickets.compensation.policy import CompensationPolicies
 from tickets.events import Events
 from tickets.incidents import policy
 from tickets.incidents.service import Incidents
+from tickets.intake import Intake
 from tickets.lifecycle import Lifecycle
 from tickets.models import Urgency
 from tickets.notices import Notices
@@ -49,6 +50,7 @@ from tickets.urgency import UrgencyRules, Verdict
 
 POLICIES = ROOT / "policies"
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+AGREED = contract.read(POLICIES / "taxonomy.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +65,24 @@ class Rooms:
 
 def build_clocks(folder: Path = POLICIES) -> Clocks:
     """By the company's own policy, or by the one in ``folder``."""
-    classes = intake.from_file(POLICIES / "intake.yml").classes
-    return Clocks(Policies(folder, SHANGHAI, classes))
+    return Clocks(Policies(folder, SHANGHAI, AGREED.problems))
+
+
+def build_urgency(folder: Path = POLICIES) -> UrgencyRules:
+    return UrgencyRules.from_file(folder / "urgency.yml", AGREED.intents)
+
+
+def build_intake(folder: Path = POLICIES) -> Intake:
+    return intake.from_file(folder / "intake.yml", AGREED.problems)
 
 
 def build_routing(folder: Path = POLICIES) -> Routing:
-    intents = contract.read(POLICIES / "taxonomy.yml").intents
-    return Routing.from_file(folder / "teams.yml", SHANGHAI, intents)
+    names = build_urgency().names
+    return Routing.from_file(folder / "teams.yml", SHANGHAI, AGREED.intents, names)
 
 
 def build_incidents(live: Live) -> Incidents:
-    classes = intake.from_file(POLICIES / "intake.yml").classes
-    return Incidents(policy.from_file(POLICIES / "incidents.yml", classes), live)
+    return Incidents(policy.from_file(POLICIES / "incidents.yml", AGREED.problems), live)
 
 
 def progress_page(number: str) -> str:
@@ -84,9 +92,8 @@ def progress_page(number: str) -> str:
 
 def build_asking(texts: Texts) -> Asking:
     """By the company's own policies."""
-    classes = intake.from_file(POLICIES / "intake.yml").classes
     news = texts.room("zh", "ticket.news")
-    asked = after_policy.from_file(POLICIES / "after.yml", classes, news)
+    asked = after_policy.from_file(POLICIES / "after.yml", AGREED.problems, news)
     quiet = notice_rules.from_file(POLICIES / "notices.yml").quiet
     return Asking(texts, asked, quiet, SHANGHAI)
 
@@ -94,7 +101,7 @@ def build_asking(texts: Texts) -> Asking:
 def build(database: Database) -> Rooms:
     texts = Texts(POLICIES / "texts", SHANGHAI)
     clocks = build_clocks()
-    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml")
+    urgency = build_urgency()
     routing = build_routing()
     live = Live(database)
     asking = build_asking(texts)
@@ -118,8 +125,8 @@ def build(database: Database) -> Rooms:
 
 def build_money(tickets: Tickets, texts: Texts, live: Live, *, depot: bool = True) -> Money:
     """Hung on the events of ``tickets``."""
-    classes = intake.from_file(POLICIES / "intake.yml").classes
-    policies = CompensationPolicies.from_file(POLICIES, classes, tickets.routing.policy.teams)
+    teams = tickets.routing.policy.teams
+    policies = CompensationPolicies.from_file(POLICIES, AGREED.problems, teams)
     changes = change_rules.from_file(POLICIES / "changes.yml")
     return Money.of(policies, tickets, texts, live, changes, depot=depot)
 

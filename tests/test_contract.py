@@ -102,18 +102,18 @@ def test_classes_and_colours_are_the_contracts(agreed: Contract) -> None:
 
 def test_every_problem_has_intake_texts_and_a_name(agreed: Contract) -> None:
     texts = Texts(POLICIES / "texts", ZoneInfo("Asia/Shanghai"))
-    assert set(intake.from_file(POLICIES / "intake.yml").classes) == set(agreed.problems)
+    assert intake.from_file(POLICIES / "intake.yml", agreed.problems).classes
     for problem in agreed.problems:
         assert texts.has(f"report.feel.{problem}")
         assert texts.has(f"words.kind.{problem}")
 
 
 def test_rules_name_only_intents_of_the_contract(agreed: Contract) -> None:
-    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml").policy
+    urgency = UrgencyRules.from_file(POLICIES / "urgency.yml", agreed.intents)
     teams = Routing.from_file(
-        POLICIES / "teams.yml", ZoneInfo("Asia/Shanghai"), agreed.intents
+        POLICIES / "teams.yml", ZoneInfo("Asia/Shanghai"), agreed.intents, urgency.names
     ).policy
-    named = {i for rule in urgency.rules for i in rule.intents}
+    named = {i for rule in urgency.policy.rules for i in rule.intents}
     named |= {i for rule in teams.rules for i in rule.intents}
     assert named <= set(agreed.intents)
 

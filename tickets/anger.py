@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import PositiveInt
 
-from store.policies import Policy, load
+from store.policies import Policy, WordLists, load
 
 
 class AngerPolicy(Policy):
@@ -16,8 +16,8 @@ class AngerPolicy(Policy):
 
     offer_at: PositiveInt
     hand_over_at: PositiveInt
-    signs: dict[str, tuple[str, ...]]
-    strong: dict[str, tuple[str, ...]]
+    signs: WordLists
+    strong: WordLists
     shouting: PositiveInt
 
 

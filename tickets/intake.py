@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import PositiveInt, ValidationInfo, field_validator
 from sqlalchemy.orm import Session
 
 from conversations.models import FileKind
 from parcels.repository import by_waybill
-from store.policies import Policy, load
+from store.policies import Policy, Word, load, one_of
 from tickets import repository
 from tickets.models import Ticket
 
@@ -45,8 +45,18 @@ class Intake(Policy):
 
     classes: dict[str, ClassIntake]
     prefill: tuple[Optional, ...] = ()
-    person_words: tuple[str, ...]
+    person_words: tuple[Word, ...]
     tries: PositiveInt
+
+    @field_validator("classes")
+    @classmethod
+    def _all(cls, given: dict[str, ClassIntake], info: ValidationInfo) -> dict[str, ClassIntake]:
+        for name in given:
+            one_of(name, "problems", "a class", info)
+        missing = sorted(set((info.context or {})["problems"]) - given.keys())
+        if missing:
+            raise ValueError(f"nothing is said of {', '.join(missing)}")
+        return given
 
     def asks_person(self, text: str) -> bool:
         """Whether a message asks for a person, whatever else it says."""
@@ -94,5 +104,7 @@ class Intake(Policy):
         return sources
 
 
-def from_file(path: Path) -> Intake:
-    return load(path, Intake)
+def from_file(path: Path, problems: Collection[str]) -> Intake:
+    """``problems`` are the classes that exist, and each is there. PolicyError names file, line and
+    what is allowed."""
+    return load(path, Intake, problems=problems)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, case, exists, func, or_, select, update
+from sqlalchemy import bindparam, case, exists, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -113,13 +113,6 @@ def of_customer(session: Session, customer_id: int, limit: int = 20) -> Sequence
         .order_by(Ticket.id.desc())
         .limit(limit)
     ).all()
-
-
-def move(session: Session, from_customer: int, to_customer: int) -> None:
-    """Two customers turned out to be one."""
-    session.execute(
-        update(Ticket).where(Ticket.customer_id == from_customer).values(customer_id=to_customer)
-    )
 
 
 def events(session: Session, ticket_id: int) -> Sequence[TicketEvent]:

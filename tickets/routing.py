@@ -22,11 +22,12 @@ from pydantic import (
 from conversations.language import LANGUAGES
 from parcels.incidents import lies_in
 from parcels.models import GoodsClass
-from store.policies import Policy, load, one_of
+from store.policies import Policy, all_of, fault, load, one_of
 from tickets.matter import Matter
 from tickets.models import Urgency
 from tickets.promises import calendar
 from tickets.promises.calendar import Calendar
+from tickets.urgency import Intents
 
 FIRST_OWNER = "first_owner"
 """Who has the ticket keeps it to the end."""
@@ -38,12 +39,7 @@ def _language(name: str) -> str:
     return name
 
 
-def _intents(named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-    return frozenset(one_of(name, "intents", "an intent", info) for name in sorted(named))
-
-
 Languages = frozenset[Annotated[str, AfterValidator(_language)]]
-Intents = Annotated[frozenset[str], AfterValidator(_intents)]
 
 
 class Skills(Policy):
@@ -89,6 +85,11 @@ class TeamRule(Policy):
     incident_tickets: NonNegativeInt = 0
     """So many tickets share a confirmed cause with it."""
 
+    @field_validator("urgency_rules")
+    @classmethod
+    def _known(cls, named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+        return all_of(named, "urgency_rules", "a rule of urgency", info)
+
 
 class TeamPolicy(Policy):
     """``policies/teams.yml``. ``people``: who of the staff differs from his team, by login."""
@@ -99,16 +100,20 @@ class TeamPolicy(Policy):
 
     @model_validator(mode="after")
     def _known_teams(self) -> TeamPolicy:
-        above = [team.above for team in self.teams.values() if team.above]
-        for name in [*(rule.team for rule in self.rules), *above]:
+        named: list[tuple[tuple[int | str, ...], str]] = [
+            *((("rules", n, "team"), rule.team) for n, rule in enumerate(self.rules)),
+            *((("teams", n, "above"), team.above) for n, team in self.teams.items() if team.above),
+        ]
+        for place, name in named:
             if name not in self.teams:
-                raise ValueError(f"team {name!r} is not one of {', '.join(self.teams)}")
+                raise fault(place, f"team {name!r} is not one of {', '.join(self.teams)}")
         for name in self.teams:
             if name in list(self._tiers(name)):
-                raise ValueError(f"team {name!r} is above itself")
+                raise fault(("teams", name, "above"), f"team {name!r} is above itself")
         last = self.rules[-1] if self.rules else None
         if last is None or last != TeamRule(rule=last.rule, team=last.team):
-            raise ValueError("the last rule must name only a team: it takes what is left")
+            place = ("rules", len(self.rules) - 1) if self.rules else ("rules",)
+            raise fault(place, "the last rule must name only a team: it takes what is left")
         return self
 
     def _tiers(self, team: str) -> Iterator[str]:
@@ -150,11 +155,16 @@ class Routing:
         self._calendars = calendars
 
     @classmethod
-    def from_file(cls, path: Path, zone: ZoneInfo, intents: Collection[str]) -> Routing:
+    def from_file(
+        cls, path: Path, zone: ZoneInfo, intents: Collection[str], urgency_rules: Collection[str]
+    ) -> Routing:
         """The calendars beside it are the shifts, in ``zone`` unless they name their own;
-        ``intents`` are those that exist. PolicyError names file, line and what is allowed."""
+        ``intents`` and ``urgency_rules`` are those that exist. PolicyError names file, line and
+        what is allowed."""
         calendars = calendar.from_folder(path.parent, zone)
-        policy = load(path, TeamPolicy, calendars=calendars, intents=intents)
+        policy = load(
+            path, TeamPolicy, calendars=calendars, intents=intents, urgency_rules=urgency_rules
+        )
         return cls(policy, calendars)
 
     def decide(self, matter: Matter) -> Decision:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import PositiveInt
+from pydantic import AfterValidator, PositiveInt, ValidationInfo
 
-from store.policies import Policy, load
+from parcels.models import GoodsClass
+from store.policies import Policy, Word, all_of, load
 from tickets.models import Urgency
+
+NOTHING_URGENT = "nothing_urgent"
+
+
+def _intents(named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
+    return all_of(named, "intents", "an intent", info)
+
+
+Intents = Annotated[frozenset[str], AfterValidator(_intents)]
+"""Of a policy that is read with ``intents``: the names that exist."""
 
 
 class Rule(Policy):
@@ -16,9 +29,9 @@ class Rule(Policy):
 
     rule: str
     colour: Urgency
-    intents: frozenset[str] = frozenset()
-    goods_class: frozenset[str] = frozenset()
-    words: tuple[str, ...] = ()
+    intents: Intents = frozenset()
+    goods_class: frozenset[GoodsClass] = frozenset()
+    words: tuple[Word, ...] = ()
     contacts_at_least: PositiveInt | None = None
     anger_at_least: PositiveInt | None = None
 
@@ -55,15 +68,21 @@ class UrgencyRules:
         self.policy = policy
 
     @classmethod
-    def from_file(cls, path: Path) -> UrgencyRules:
-        return cls(load(path, UrgencyPolicy))
+    def from_file(cls, path: Path, intents: Collection[str]) -> UrgencyRules:
+        """``intents`` are those that exist. PolicyError names file, line and what is allowed."""
+        return cls(load(path, UrgencyPolicy, intents=intents))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of every rule that can give a colour."""
+        return frozenset({rule.rule for rule in self.policy.rules} | {NOTHING_URGENT})
 
     def decide(self, of: Circumstances) -> Verdict:
         """The first rule that fits; green, "nothing_urgent", if none does."""
         for rule in self.policy.rules:
             if _fits(rule, of):
                 return Verdict(rule.colour, rule.rule)
-        return Verdict(Urgency.GREEN, "nothing_urgent")
+        return Verdict(Urgency.GREEN, NOTHING_URGENT)
 
 
 def _fits(rule: Rule, of: Circumstances) -> bool:

@@ -25,7 +25,6 @@ from store import clock, policies
 from store.engine import Database
 from store.live import Live
 from tests import rooms
-from tickets import intake
 from tickets import repository as tickets
 from tickets.anger import Anger
 from tickets.service import Complaint
@@ -62,7 +61,7 @@ def run(database: Database, at: object) -> Run:
             handoffs=house.handoffs,
             anger=Anger.from_file(rooms.POLICIES / "anger.yml"),
             upload=lambda number: f"https://desk.test/evidence/{number}",
-            intake=intake.from_file(rooms.POLICIES / "intake.yml"),
+            intake=rooms.build_intake(),
             goods=Goods.from_file(rooms.POLICIES / "goods.yml"),
             changes=change_rules.from_file(rooms.POLICIES / "changes.yml"),
             timeline=Timeline("https://desk.example.com"),

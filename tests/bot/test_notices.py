@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 
 from bot.channels.outbox import OutboxLoop
 from bot.notices.loop import MAX_ATTEMPTS, Letter, NoticeLoop
+from conversations import repository as records
 from conversations import service as conversations
 from conversations.models import Author, Conversation
 from conversations.schemas import Capabilities, Outbound
@@ -527,7 +528,8 @@ async def test_wishes_and_notices_follow_the_customer(house: House) -> None:
     house.scan(OTHER)
     with house.database.write() as session:
         was, now = (session.get_one(Conversation, c).customer_id for c in (stranger, customer))
-        notice_repository.move(session, was, now)
+        notice_repository.drop_doubles(session, was, now)
+        records.move(session, was, now)
     await house.settle()
     assert house.told(stranger) == []
     (words,) = house.told(customer)

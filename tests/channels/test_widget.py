@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from bot.assembly import POLICIES
 from bot.channels.base import Channel
@@ -20,13 +22,21 @@ from bot.channels.web.sites import SESSION, Site, Sites, WidgetPolicy
 from bot.settings import load
 from conversations.models import Conversation, Customer
 from handoff.desk.parts import COOKIE as DESK_COOKIE
-from store import clock
+from parcels.change_models import DepotOrder, IdentityTry, OrderKind
+from parcels.invoice_models import InvoiceRequest
+from parcels.models import Shipment, Status
+from parcels.notice_models import Notice, NoticeWish
+from store import clock, policy_versions
+from store.base import Base
 from store.engine import Database
 from store.errors import PolicyError, SettingsError
+from store.orders import OrderState
 from tests import rooms
 from tests.channels.contract import ChannelContract, Platform
 from tests.channels.house import House, client, post, until
 from tests.channels.test_web import WebPlatform
+from tickets.after.models import Ask, AskKind
+from tickets.compensation.models import Coupon, Grant, GrantState, Kind
 from tickets.models import Ticket
 from tickets.service import Complaint
 
@@ -395,6 +405,68 @@ async def test_what_a_stranger_wrote_is_his_once_he_is_known(
     with house.database.read() as session:
         (customer,) = {c.customer_id for c in session.query(Conversation)}
         assert session.query(Ticket).one().customer_id == customer
+
+
+def belongings(session: Session, who: int) -> dict[str, int]:
+    """How many rows of each table are a customer's."""
+    customer = Base.metadata.tables["customers"].c.id
+    return {
+        table.name: session.execute(
+            select(func.count()).select_from(table).where(column == who)
+        ).scalar_one()
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if column.references(customer)
+    }
+
+
+async def test_all_that_is_kept_of_a_stranger_is_his_once_he_is_known(
+    house: House, http: httpx.AsyncClient
+) -> None:
+    token = await guest(http)
+    await say(http, await identified(http, "7"), "known before")
+    await say(http, token, "a stranger", "m-000002")
+    with house.database.write() as session:
+        known, talk = session.query(Conversation).order_by(Conversation.id)
+        was, now = talk.customer_id, known.customer_id
+        at = clock.now()
+        version = policy_versions.put_in_force(session, "compensation.yml", "")
+        complaint = Complaint("in:9", "report_delay", talk.id, was, "late")
+        ticket = rooms.build(house.database).tickets.open(session, complaint).ticket
+        shipment = Shipment(waybill_no="SF1", status=Status.IN_TRANSIT, created_at=at)
+        grant = Grant(
+            key="g", about="a", ticket_id=ticket.id, customer_id=was, kind=Kind.GIFT_COUPON, fen=1,
+            lines=[], policy_id=version, state=GrantState.DONE, granted_at=at,
+            needs_agreement=False,
+        )  # fmt: skip
+        session.add_all([shipment, grant])
+        session.flush()
+        order: dict[str, Any] = {
+            "about": "SF1", "kind": OrderKind.DOOR, "wish": {}, "price": 0, "placed_at": at,
+            "state": OrderState.PLACED, "attempts": 0, "public_id": "p",
+        }  # fmt: skip
+        session.add_all(
+            [
+                Coupon(grant_id=grant.id, customer_id=was, fingerprint="f", ending="ABCD", fen=1,
+                       valid_until=at),
+                Ask(key="k", kind=AskKind.SCORE, customer_id=was, conversation_id=talk.id,
+                    team="first_line", created_at=at, attempts=0),
+                DepotOrder(key="d", customer_id=was, **order),
+                IdentityTry(customer_id=was, waybill_no="SF1", wrong_in_row=2, at=at),
+                InvoiceRequest(key="i", customer_id=was, conversation_id=talk.id, waybill_no="SF1",
+                               title="t", email="a@b.example", requested_at=at, promised_by=at),
+                NoticeWish(customer_id=was, waybill_no="SF1", wanted=True, at=at),
+                Notice(customer_id=was, shipment_id=shipment.id, created_at=at),
+            ]
+        )  # fmt: skip
+        session.flush()
+        before = belongings(session, was)
+        assert all(before.values()), before
+        after = {name: count + belongings(session, now)[name] for name, count in before.items()}
+    await identified(http, "7", token)
+    with house.database.read() as session:
+        assert not any(belongings(session, was).values())
+        assert belongings(session, now) == after
 
 
 async def test_signing_in_as_another_takes_nothing_along(http: httpx.AsyncClient) -> None:

@@ -59,13 +59,14 @@ from tests.rooms import (
     build_asking,
     build_clocks,
     build_incidents,
+    build_intake,
     build_money,
     build_routing,
+    build_urgency,
     file_store,
     progress_page,
 )
 from tests.samples import PHOTO
-from tickets import intake
 from tickets.events import Events
 from tickets.incidents import repository as rises
 from tickets.incidents.repository import Spot
@@ -283,7 +284,7 @@ def policies() -> tuple[Texts, UrgencyRules, Routing]:
     folder = ROOT / "policies"
     return (
         Texts(folder / "texts", ZONE),
-        UrgencyRules.from_file(folder / "urgency.yml"),
+        build_urgency(),
         build_routing(),
     )
 
@@ -329,7 +330,7 @@ def build(database: Database) -> World:
     episodes = Episodes(asking)
     telling = Notices(texts, routing, live, asking, progress_page).tell
     lifecycle = Lifecycle(Events(telling, asking.after_event, episodes.after_event))
-    rules = intake.from_file(ROOT / "policies" / "intake.yml")
+    rules = build_intake()
     tickets = Tickets(urgency, routing, clocks, ZONE, lifecycle, rules)
     incidents = build_incidents(live)
     lifecycle.events.after_event(incidents.after_event)

@@ -72,9 +72,15 @@ def test_nothing_reads_a_whole_table(filled: Database, work: Callable[[Database]
             assert words not in plan, plan
 
 
-def plans(database: Database, asked: list[tuple[str, Any]]) -> Iterator[str]:
+def plans(
+    database: Database, asked: list[tuple[str, Any]], *, by_index: bool = False
+) -> Iterator[str]:
+    """How each is answered. ``by_index``: a table is read only where no index serves, also one so
+    small that PostgreSQL would rather read it."""
     explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
     with database.engine.connect() as connection:
+        if by_index and not database.is_sqlite:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         for statement, values in asked:
             told = connection.exec_driver_sql(f"{explain} {statement}", values)
             yield statement + "\n" + "\n".join(str(row[-1]) for row in told)

@@ -20,7 +20,7 @@ from store import clock
 from store.engine import Database
 from store.live import Live
 from tests import rooms
-from tickets import intake, repository
+from tickets import repository
 from tickets.compensation import repository as grants
 from tickets.compensation.models import Grant, Kind, Payout
 from tickets.compensation.policy import CompensationPolicies
@@ -41,7 +41,7 @@ CODE = re.compile(r"[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
 
 
 def policies() -> CompensationPolicies:
-    classes = intake.from_file(rooms.POLICIES / "intake.yml").classes
+    classes = rooms.AGREED.problems
     teams = ("first_line", "second_line", "night", "regional", "headquarters")
     return CompensationPolicies.from_file(rooms.POLICIES, classes, teams)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +26,7 @@ from store.errors import PolicyError
 from store.live import Live
 from tests import rooms
 from tests.rooms import Rooms
-from tickets import intake, repository
+from tickets import repository
 from tickets.after import policy as after_policy
 from tickets.after.models import Ask, AskKind
 from tickets.after.policy import Reading, score_in
@@ -58,11 +59,15 @@ class Talk:
             ticket = session.get_one(Ticket, self.ticket_id)
             self.house.tickets.lifecycle.change(session, ticket, change, LI, why)
 
-    def says(self, text: str) -> list[str]:
-        """A customer's message on its way through the router; what he is told then."""
+    def received(self, text: str) -> Inbox:
+        """A customer's message, stored."""
         with self.house.database.write() as session:
             inbound = Inbound("web", "page", "visitor", ids.new_key(), text)
-            row, _ = conversations.receive(session, inbound)
+            return conversations.receive(session, inbound)[0]
+
+    def says(self, text: str) -> list[str]:
+        """A customer's message on its way through the router; what he is told then."""
+        row = self.received(text)
         asyncio.run(self.router.route(row))
         with self.house.database.read() as session:
             assert session.get_one(Inbox, row.id).handled_at is not None
@@ -585,11 +590,15 @@ def test_plain_words(database: Database, at: Move) -> None:
 @pytest.mark.parametrize(
     ("was", "now", "says"),
     [
-        ("report_loss,", "report_lost,", "line 8, follow_up.classes: .*'report_lost' is no class"),
+        (
+            "report_loss,",
+            "report_lost,",
+            "line 8, follow_up.classes: .*'report_lost' is not",
+        ),
         ("low: 2", "low: 5", "score.low: .*less than or equal to 4"),
         ("hours: 4", "hours: soon", "line 6, follow_up.hours"),
         ("urgency: [red", "urgency: [crimson", "'red', 'orange', 'yellow' or 'green'"),
-        ("opened, assigned,", "openned,", "'openned' is no news"),
+        ("opened, assigned,", "openned,", "'openned' is not one of the news"),
     ],
 )
 def test_a_mistake_in_the_policy_is_named(
@@ -602,6 +611,41 @@ def test_a_mistake_in_the_policy_is_named(
     with pytest.raises(PolicyError, match=says):
         after_policy.from_file(
             tmp_path / "after.yml",
-            intake.from_file(rooms.POLICIES / "intake.yml").classes,
+            rooms.AGREED.problems,
             texts.room("zh", "ticket.news"),
         )
+
+
+def test_who_agrees_while_something_else_is_proposed_agrees_to_neither(proposed: Talk) -> None:
+    agree, _ = proposed.buttons()
+    row = proposed.received(agree)
+    customer = threading.Thread(target=lambda: asyncio.run(proposed.router.route(row)))
+    with proposed.house.database.write() as session:
+        ticket = session.get_one(Ticket, proposed.ticket_id)
+        proposed.house.tickets.lifecycle.change(session, ticket, Change.PROPOSE, LI, "赔付 5 元")
+        customer.start()
+        customer.join(0.5)  # as far as he comes beside it
+    customer.join(20)
+    assert proposed.state == TicketState.PROPOSED
+    assert [ask.yes for ask in proposed.asks(AskKind.PROPOSAL)] == [None, None]
+    over = proposed.house.texts.say("zh", "after.over", 0, number=proposed.ticket.number)
+    assert proposed.told()[-1].text == over
+
+
+def test_two_answers_to_one_question_at_the_same_moment_count_once(surveyed: Talk) -> None:
+    five = surveyed.buttons()[-1]
+    ready = threading.Barrier(2)
+
+    def press(text: str) -> None:
+        ready.wait()
+        surveyed.says(text)
+
+    both = [threading.Thread(target=press, args=(text,)) for text in (five, five)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(20)
+    (ask,) = surveyed.asks(AskKind.SCORE)
+    assert ask.score == 5
+    thanks = surveyed.house.texts.say("zh", "after.scored", 0)
+    assert [m.text for m in surveyed.told()].count(thanks) == 1

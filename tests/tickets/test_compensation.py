@@ -12,7 +12,7 @@ import pytest
 from conversations.models import Conversation, Customer
 from parcels.change_models import DepotOrder, OrderKind
 from parcels.models import Status
-from store import clock
+from store import clock, policy_versions
 from store import policies as files
 from store.engine import Database
 from store.errors import Forbidden, Invalid, NotFound, NotYours, Outdated, OutOfOrder
@@ -385,7 +385,7 @@ def test_a_change_of_policy_is_for_new_tickets_and_is_logged(
     house: House, at: Move, caplog: pytest.LogCaptureFixture
 ) -> None:
     with house.database.write() as session:
-        house.compensation.policies.put_in_force(session)
+        policy_versions.put_in_force(session, "compensation.yml", house.compensation.policies.text)
     at(clock.now() + hours(1))
     old = house.ticket("report_courier_attitude", waybill_no=None)
     was = house.compensation.policies
@@ -396,7 +396,7 @@ def test_a_change_of_policy_is_for_new_tickets_and_is_logged(
     house.compensation.policies = now
     at(clock.now() + hours(1))
     with house.database.write() as session:
-        now.put_in_force(session)
+        policy_versions.put_in_force(session, now.NAME, now.text)
     assert "yuan: 25" in caplog.text
     at(clock.now() + hours(1))
     new = house.ticket("report_courier_attitude", by="another", waybill_no=None)

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 
+from conversations import repository
 from conversations.models import Customer
 from parcels import keys
 from parcels.models import Scope
@@ -148,8 +149,6 @@ def test_of_many_at_the_same_moment_one_redeems_it(shop: Shop, same_request: boo
 
 
 def test_customers_that_turn_out_to_be_one_keep_their_coupons(shop: Shop) -> None:
-    from tickets.compensation import repository
-
     code = shop.coupon("before")
     shop.coupon("after")
     with shop.house.database.write() as session:

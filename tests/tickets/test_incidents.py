@@ -27,7 +27,6 @@ from store.engine import Database
 from store.errors import PolicyError
 from tests import rooms
 from tests.tickets.incidents_house import BEIJING, JINAN, TIANJIN, House
-from tickets import intake
 from tickets import repository as tickets
 from tickets.events import SYSTEM, Actor
 from tickets.incidents import policy, repository
@@ -413,7 +412,7 @@ def test_a_mistake_in_the_policy_is_named(
     assert old in text
     path = tmp_path / "incidents.yml"
     path.write_text(text.replace(old, new, 1))
-    classes = intake.from_file(rooms.POLICIES / "intake.yml").classes
+    classes = rooms.AGREED.problems
     with pytest.raises(PolicyError) as error:
         policy.from_file(path, classes)
     for words in ("incidents.yml", *told):

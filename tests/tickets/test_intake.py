@@ -19,13 +19,13 @@ from store import clock
 from store.engine import Database
 from tests import rooms
 from tests.samples import PHOTO
-from tickets import intake, repository
+from tickets import repository
 from tickets.events import SYSTEM
 from tickets.lifecycle import Change
 from tickets.models import Ticket
 from tickets.service import Complaint, Tickets
 
-RULES = intake.from_file(rooms.POLICIES / "intake.yml")
+RULES = rooms.build_intake()
 
 
 def opened(database: Database, key: str = "in:1", by: str = "visitor", **more: object) -> Ticket:

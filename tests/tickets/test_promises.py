@@ -261,9 +261,9 @@ def changed(tmp_path: Path) -> Clocks:
 def test_a_change_of_policy_is_logged_and_leaves_open_tickets_alone(
     house: Rooms, session: Session, at: Move, changed: Clocks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.tickets.clocks.put_in_force(session)
+    house.tickets.clocks.apply(session, ())
     ticket = opened(house, session, "report_loss")
-    changed.put_in_force(session)
+    changed.apply(session, ())
     assert "promises.yml has changed" in caplog.text
     assert "[720, 2880]" in caplog.text
     changed.withdraw(session, (PromiseKind.SOLUTION,), ticket_id=ticket.id)

@@ -10,11 +10,9 @@ from pathlib import Path
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from conversations.search import fold
-from store.policies import Policy, load
+from store.policies import Policy, WordLists, all_of, load
 from tickets.models import Urgency
 
-Lists = dict[str, tuple[str, ...]]
-"""Words by language."""
 LONGEST = 60
 """Characters of a message that can be a plain answer and nothing else."""
 _SCORE = re.compile(
@@ -37,7 +35,7 @@ class FollowUp(Policy):
     @field_validator("classes")
     @classmethod
     def _known(cls, given: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-        return _all_of(given, "classes", "no class", info)
+        return all_of(given, "classes", "a class", info)
 
 
 class Score(Policy):
@@ -54,7 +52,7 @@ class Progress(Policy):
     @field_validator("link_in")
     @classmethod
     def _known(cls, given: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-        return _all_of(given, "news", "no news", info)
+        return all_of(given, "news", "one of the news", info)
 
     @property
     def link_lasts(self) -> timedelta:
@@ -62,11 +60,11 @@ class Progress(Policy):
 
 
 class Words(Policy):
-    agree: Lists
-    solved: Lists
-    deny: Lists
-    unsolved: Lists
-    beside: Lists
+    agree: WordLists
+    solved: WordLists
+    deny: WordLists
+    unsolved: WordLists
+    beside: WordLists
 
 
 class AfterPolicy(Policy):
@@ -88,13 +86,6 @@ class AfterPolicy(Policy):
 
 def from_file(path: Path, classes: Collection[str], news: Collection[str]) -> AfterPolicy:
     return load(path, AfterPolicy, classes=classes, news=news)
-
-
-def _all_of(given: frozenset[str], names: str, what: str, info: ValidationInfo) -> frozenset[str]:
-    known: Collection[str] = (info.context or {}).get(names, ())
-    for name in sorted(given - set(known)):
-        raise ValueError(f"{name!r} is {what}: {', '.join(sorted(known))}")
-    return given
 
 
 class Reading:
@@ -123,7 +114,7 @@ def score_in(text: str) -> int | None:
     return int(number) if number.isdecimal() else _DIGITS.index(number)
 
 
-def _any(lists: Lists) -> re.Pattern[str]:
+def _any(lists: WordLists) -> re.Pattern[str]:
     """Any of these words, the longest first: Latin ones whole, Chinese ones anywhere."""
     words: Iterable[str] = {fold(word) for group in lists.values() for word in group}
     parts = (

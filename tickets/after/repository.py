@@ -9,14 +9,20 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from conversations.models import Audience, Author, Message
+from tickets import repository as tickets
 from tickets.after.models import Ask, AskKind
+from tickets.models import Ticket
 
 MOST = 8
 """Questions that one message can be the answer to."""
 
 
 def hold(session: Session, ask_id: int) -> Ask:
-    """Read it afresh and keep others from answering it until this transaction ends."""
+    """Read it afresh and keep others from answering it until this transaction ends: its ticket
+    first, as everybody does, so that no colleague changes that beside the answer."""
+    ticket_id = session.scalar(select(Ask.ticket_id).where(Ask.id == ask_id))
+    if ticket_id is not None:
+        tickets.hold(session, session.get_one(Ticket, ticket_id))
     return session.get_one(Ask, ask_id, with_for_update=True, populate_existing=True)
 
 
@@ -99,11 +105,4 @@ def mark_seen(session: Session, ask_id: int, staff_id: int) -> None:
     """A supervisor has seen it; the first who did is kept."""
     session.execute(
         update(Ask).where(Ask.id == ask_id, Ask.attention).values(attention=False, seen_by=staff_id)
-    )
-
-
-def move(session: Session, from_customer: int, to_customer: int) -> None:
-    """Two customers turned out to be one."""
-    session.execute(
-        update(Ask).where(Ask.customer_id == from_customer).values(customer_id=to_customer)
     )

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from parcels.change_models import OrderKind
 from store import policies, policy_versions
 from store.errors import PolicyError
-from store.policies import Policy, one_of
+from store.policies import Policy, all_of, one_of
 from store.policy_versions import PolicyVersion
 from tickets.compensation.models import Kind
 
@@ -28,7 +28,7 @@ Remedy = Literal[OrderKind.CALL_FIRST, OrderKind.REDELIVER, OrderKind.RESEND]
 
 
 def _classes(named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-    return frozenset(one_of(name, "classes", "a class", info) for name in sorted(named))
+    return all_of(named, "classes", "a class", info)
 
 
 class ForClasses(Policy):
@@ -181,10 +181,6 @@ class CompensationPolicies:
         text = policies.read(path)
         present = policies.parse(text, path, CompensationPolicy, classes=classes, teams=teams)
         return cls(text, present, classes, teams, {})
-
-    def put_in_force(self, session: Session) -> None:
-        """This process works by its policy from now on; a change is logged."""
-        policy_versions.put_in_force(session, self.NAME, self.text)
 
     def of(self, session: Session, opened_at: datetime) -> tuple[int, CompensationPolicy]:
         """The version for a ticket that was opened then, and its id: the one last put in force

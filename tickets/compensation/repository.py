@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from store.errors import NotFound
@@ -181,11 +181,3 @@ def wrong_tries(session: Session, api_key_id: int, since: datetime, most: int) -
         .subquery()
     )
     return session.scalar(select(func.count()).select_from(some)) or 0
-
-
-def move(session: Session, from_customer: int, to_customer: int) -> None:
-    """Two customers turned out to be one."""
-    for table in (Grant, Coupon):
-        session.execute(
-            update(table).where(table.customer_id == from_customer).values(customer_id=to_customer)
-        )

@@ -159,17 +159,6 @@ def tickets_of_proposal(session: Session, proposal_id: int) -> Sequence[Ticket]:
     ).all()
 
 
-def tickets_of_incident(session: Session, incident_id: int, limit: int) -> Sequence[Ticket]:
-    """Most urgent and oldest first."""
-    mine = select(IncidentTicket.ticket_id).where(IncidentTicket.incident_id == incident_id)
-    return session.scalars(
-        select(Ticket)
-        .where(Ticket.id.in_(mine))
-        .order_by(Ticket.urgency_rank, Ticket.id)
-        .limit(limit)
-    ).all()
-
-
 def add_members(session: Session, incident_id: int, tickets: Select[int]) -> None:
     """These tickets belong to an incident, once; their customers are to hear of it."""
     at = literal(clock.now(), Instant())

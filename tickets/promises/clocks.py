@@ -74,10 +74,6 @@ class Clocks:
         self.ledger = policies.ledger
         self._earlier: dict[int, Terms] = {}
 
-    def put_in_force(self, session: Session) -> None:
-        """This process works by its policy from now on; a change is logged."""
-        policy_versions.put_in_force(session, Policies.NAME, self._policies.text)
-
     def by(self, kind: PromiseKind, of_class: str, urgency: Urgency) -> datetime | None:
         """The time a new promise would name now; None if there would be none."""
         times = self._policies.present.times(kind, of_class, urgency)
@@ -219,7 +215,7 @@ class Clocks:
     def apply(self, session: Session, promises: Iterable[Promise]) -> int:
         """Put open promises under the present policy: a time longer or shorter by as much as the
         policy changed. How many were moved."""
-        present = policy_versions.id_of(session, Policies.NAME, self._policies.text)
+        present = policy_versions.put_in_force(session, Policies.NAME, self._policies.text)
         moved = 0
         for promise in promises:
             if promise.policy_id != present and promise.state == PromiseState.OPEN:

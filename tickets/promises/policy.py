@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from store import policies
-from store.policies import Policy, one_of
+from store.policies import Policy, all_of, one_of
 from tickets.models import Urgency
 from tickets.promises import calendar
 from tickets.promises.calendar import Calendar
@@ -42,7 +42,7 @@ class TimeRule(Policy):
     @field_validator("classes")
     @classmethod
     def _known(cls, named: frozenset[str], info: ValidationInfo) -> frozenset[str]:
-        return frozenset(one_of(name, "classes", "a class", info) for name in sorted(named))
+        return all_of(named, "classes", "a class", info)
 
     @field_validator("within")
     @classmethod

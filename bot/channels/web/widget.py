@@ -16,13 +16,11 @@ from bot.channels.web.parts import NO_STORE, Web
 from bot.channels.web.sites import Site
 from bot.channels.web.stream import topic
 from bot.channels.web.visitors import Visitor
+from conversations import repository as records
 from conversations import service as conversations
 from conversations.language import LANGUAGES
 from parcels import notice_repository as notices
 from store.errors import SiteNotAllowed
-from tickets import repository as tickets
-from tickets.after import repository as asks
-from tickets.compensation import repository as compensation
 
 
 def add_routes(routes: APIRouter, web: Web, requests: Buckets) -> None:
@@ -123,8 +121,6 @@ def _become(web: Web, stranger: Visitor, customer: Visitor) -> None:
         was = known[0]
         now = conversations.become(session, was, customer.address, customer.name)
         if now.id != was.id:
-            tickets.move(session, was.id, now.id)
-            asks.move(session, was.id, now.id)
-            compensation.move(session, was.id, now.id)
-            notices.move(session, was.id, now.id)
+            notices.drop_doubles(session, was.id, now.id)
+            records.move(session, was.id, now.id)
         web.live.after_commit(session, "queue", topic(customer.address))
