@@ -294,8 +294,10 @@ def _sorry(turn: Turn, opened: Opened, threat: bool) -> str:
 def _receipt(turn: Turn, opened: Opened) -> str:
     """Number, colour and promise."""
     ticket = opened.ticket
+    own = ticket.customer_id == turn.conversation.customer_id
+    joined_to = "report.joined" if own else "report.joined_to"  # another's number is his own
     return turn.say(
-        "report.joined" if opened.joined else "report.opened",
+        joined_to if opened.joined else "report.opened",
         number=ticket.number,
         colour=turn.say(f"words.urgency.{ticket.urgency}"),
         by=opened.contact_by,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ from tickets.intake import Intake
 from tickets.lifecycle import Change, Lifecycle
 from tickets.models import FINISHED, ActorKind, LinkKind, Ticket, TicketState, What
 from tickets.promises import repository as promises
-from tickets.promises.clocks import Clocks
+from tickets.promises.clocks import About, Clocks
 from tickets.promises.models import PromiseKind, PromiseState
 from tickets.routing import Decision, Routing
 from tickets.urgency import Circumstances, UrgencyRules, Verdict
@@ -247,6 +247,8 @@ class Tickets:
         verdict = self.urgency.decide(_circumstances(complaint, contacts=ticket.contacts))
         self.raise_urgency(session, ticket, verdict)
         self.move_up(session, ticket, self._decide(session, complaint, verdict))
+        about = replace(About.ticket(ticket), conversation_id=complaint.conversation_id)
+        self.clocks.heard(session, about)  # he waits for a word again
         return self._opened(session, ticket, joined=True)
 
     def _decide(self, session: Session, complaint: Complaint, verdict: Verdict) -> Decision:
@@ -299,15 +301,18 @@ class Tickets:
         events.log(session, ticket, what, by.actor, why, conversation_id=talk, **more)
 
     def _opened(self, session: Session, ticket: Ticket, *, joined: bool) -> Opened:
-        by = {
-            promise.kind: promise.by
+        made = [
+            promise
             for promise in promises.of_ticket(session, ticket.id)
             if promise.state != PromiseState.WITHDRAWN
-        }
+        ]
+        by = {promise.kind: promise.by for promise in made}
+        words = (PromiseKind.CONTACT, PromiseKind.REPLY)
+        owed = [p.by for p in made if p.kind in words and p.state == PromiseState.OPEN]
         return Opened(
             ticket,
             joined,
-            by.get(PromiseKind.CONTACT, ticket.created_at),
+            min(owed, default=by.get(PromiseKind.CONTACT, ticket.created_at)),
             by.get(PromiseKind.SOLUTION),
         )
 

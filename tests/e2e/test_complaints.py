@@ -87,6 +87,14 @@ class Customer:
         (promise,) = [p for p in self.promised(kind) if p.state == PromiseState.OPEN]
         return promise.by - clock.now()
 
+    def owed_words(self) -> list[PromiseKind]:
+        """Which words of a person he waits for."""
+        return [
+            kind
+            for kind in (K.CONTACT, K.REPLY)
+            if any(p.state == PromiseState.OPEN for p in self.promised(kind))
+        ]
+
     def becomes_ticket(self, state: TicketState) -> None:
         eventually(lambda: self.ticket.state == state, f"a ticket that is {state}")
 
@@ -298,7 +306,9 @@ def test_three_contacts_about_one_delay_raise_it(house: Clocked, language: str) 
         for said in words[language]:
             she.says(said.format(number))
             colours.append(str(she.ticket.urgency))
-            house.later(hours=1)
+            assert any(timedelta() < she.owed(kind) for kind in she.owed_words())
+            house.later(hours=1, seconds=1)
+            eventually(lambda: not she.owed_words(), "the promises of a word to break")
         assert colours == ["yellow", "yellow", "orange"]
         assert she.ticket.contacts == 3
         assert she.events().count(What.CONTACT) == 2
@@ -356,7 +366,7 @@ def test_a_rude_courier_calls_within_an_hour_himself(house: Clocked, language: s
         assert (ticket.kind, ticket.urgency) == ("report_courier_attitude", "yellow")
         assert dialogues.said(answer, language, "report.feel.report_courier_attitude")
         assert he.owed(K.COURIER_CALL) == timedelta(hours=1)
-        house.later(minutes=40)
+        house.later(minutes=20)
         lin = Clerk(house, "lin")
         lin.does(he, "accept")
         lin.on(he, "courier-called", why="已当面道歉")

@@ -51,6 +51,14 @@ def test_liability_starts_the_time_to_pay_once_and_is_an_event(house: House) -> 
         house.liable(late)
 
 
+def test_a_coupon_beside_a_claim_is_not_its_payment(house: House) -> None:
+    house.parcel(declared_value=Decimal(45), eta_to=ago(30))
+    number = house.ticket("report_perishable")
+    house.liable(number)
+    house.grant(number, Kind.DELAY_COUPON)
+    assert house.promise(number) == "open"
+
+
 def test_a_small_sum_is_granted_alone_and_ordered_at_once(house: House) -> None:
     number, grant = house.claim(40)
     assert (grant.fen, grant.state) == (4000, GrantState.APPROVED)

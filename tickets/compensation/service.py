@@ -255,7 +255,8 @@ class Compensation:
             grant.state = GrantState.DONE
             session.flush()
             self.telling.coupon(session, ticket, grant, coupon, code)
-            self.settled(session, ticket)
+            if repository.liability(session, ticket.id) is None:
+                self.settled(session, ticket)  # no claim is owed beside it
             return
         self.telling.granted(session, ticket, grant, self.owed_by(session, ticket))
         if not grant.needs_agreement or grant.agreed_at is not None:

@@ -130,7 +130,7 @@ class Clocks:
             _stop(promise, terms.calendar(kind).between(clock.now(), by))
         self._settled(session, [promise])
 
-    def heard(self, session: Session, about: About, message_id: int) -> None:
+    def heard(self, session: Session, about: About, message_id: int | None = None) -> None:
         """The customer said something to people. From his first unanswered words on he waits for
         the next: unless a first word is promised anyway."""
         waits = repository.held_open(
@@ -171,7 +171,7 @@ class Clocks:
         """What an event of a ticket means for its promises."""
         about = About.ticket(ticket)
         if event.what in SPEAKS and event.actor == ActorKind.STAFF:
-            self.keep(session, (_K.CONTACT,), ticket_id=ticket.id)
+            self.keep(session, (_K.CONTACT, _K.REPLY), ticket_id=ticket.id)
         match What(event.what):
             case What.OPENED | What.REOPENED:
                 self._make_all(session, AT_OPENING, about)
