@@ -17,12 +17,15 @@ from store import policies as files
 from store.engine import Database
 from store.errors import Forbidden, Invalid, NotFound, NotYours, Outdated, OutOfOrder
 from tests.tickets.money import CHEN, HAN, LI, NUMBER, ZHOU, House, ago, hours, of
+from tickets import relations
 from tickets.compensation.errors import AlreadyGranted, LiabilityOpen, OwnGrant
 from tickets.compensation.models import Coupon, Grant, GrantState, Kind
 from tickets.compensation.policy import CompensationPolicies, CompensationPolicy
 from tickets.compensation.reckoning import NothingDue
 from tickets.compensation.remedies import RemedyImpossible
 from tickets.compensation.service import Wish
+from tickets.events import CUSTOMER
+from tickets.lifecycle import Change
 from tickets.models import TicketEvent
 from tickets.promises.models import PromiseKind
 
@@ -57,6 +60,31 @@ def test_a_coupon_beside_a_claim_is_not_its_payment(house: House) -> None:
     house.liable(number)
     house.grant(number, Kind.DELAY_COUPON)
     assert house.promise(number) == "open"
+
+
+def test_money_goes_along_when_tickets_are_merged(house: House) -> None:
+    house.parcel(declared_value=Decimal(300), freight=Decimal(12))
+    damage, loss = house.ticket(), house.ticket("report_loss")
+    house.liable(damage)
+    grant = house.grant(damage)
+    with house.database.write() as session:
+        relations.merge(session, house.lifecycle, of(session, damage), of(session, loss), CHEN)
+    assert [found.id for found in house.grants(loss)] == [grant.id]
+    assert house.happened(loss)[-1] == "liability"
+    assert (house.promise(damage), house.promise(loss)) == (None, "open")
+    house.approve(grant)
+    assert house.payout(grant) is not None
+    with pytest.raises(AlreadyGranted):
+        house.grant(loss, Kind.LOSS)
+
+
+def test_nobody_decides_about_a_complaint_that_was_taken_back(house: House) -> None:
+    number, grant = house.claim(300)
+    with house.database.write() as session:
+        house.lifecycle.change(session, of(session, number), Change.CANCEL, CUSTOMER, "不用了")
+    assert house.row(grant).state == GrantState.REFUSED
+    with pytest.raises(Outdated):
+        house.approve(grant)
 
 
 def test_a_small_sum_is_granted_alone_and_ordered_at_once(house: House) -> None:

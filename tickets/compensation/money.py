@@ -8,6 +8,7 @@ from conversations.texts import Texts
 from parcels.change_rules import ChangeRules
 from store.live import Live
 from tickets.compensation.by_rule import ByRule
+from tickets.compensation.merging import Merging
 from tickets.compensation.payouts import Payouts
 from tickets.compensation.policy import CompensationPolicies
 from tickets.compensation.remedies import Remedies
@@ -36,6 +37,8 @@ class Money:
     ) -> Money:
         """Hung on the events of ``tickets``. ``depot``: whether orders go out to one."""
         compensation = Compensation(policies, tickets, texts, live)
-        tickets.lifecycle.events.after_event(ByRule(compensation).after_event)
+        events = tickets.lifecycle.events
+        events.after_event(ByRule(compensation).after_event)
+        events.after_event(Merging(compensation, events, tickets.clocks).after_event)
         remedies = Remedies(compensation, tickets, changes, texts, live, depot=depot)
         return cls(compensation, Payouts(compensation, live), remedies)

@@ -24,7 +24,8 @@ def hold(session: Session, grant_id: int) -> tuple[Grant, Ticket]:
     ticket = session.get_one(Ticket, ticket_id)
     tickets.hold(session, ticket)
     grant = session.get_one(Grant, grant_id, populate_existing=True, with_for_update=True)
-    return grant, ticket
+    # It may have gone on with another ticket while this one was waited for.
+    return (grant, ticket) if grant.ticket_id == ticket_id else hold(session, grant_id)
 
 
 def ticket_number(session: Session, grant_id: int) -> str:

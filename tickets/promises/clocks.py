@@ -167,6 +167,17 @@ class Clocks:
         self._end(session, [promise], state)
         return True
 
+    def hand_on(self, session: Session, kind: PromiseKind, ticket_id: int, to: int) -> None:
+        """What is open of a ticket goes on with the one that took it in; the nearer time stays."""
+        moved = repository.held_open(session, (kind,), ticket_id=ticket_id)
+        both = [*moved, *repository.held_open(session, (kind,), ticket_id=to)]
+        for promise in moved:
+            promise.ticket_id = to
+        self._settled(session, moved)
+        repository.note_next_due(session, ticket_id)
+        by_time = sorted(both, key=lambda promise: promise.by)
+        self._end(session, by_time[1:], PromiseState.WITHDRAWN)
+
     def after_event(self, session: Session, ticket: Ticket, event: TicketEvent) -> None:
         """What an event of a ticket means for its promises."""
         about = About.ticket(ticket)
@@ -190,8 +201,10 @@ class Clocks:
                 self._resume(session, ticket.id)
                 self.keep(session, (_K.SOLUTION, _K.NEXT_STEP), ticket_id=ticket.id)
                 self.withdraw(session, frozenset(_K) - OUTLIVES, ticket_id=ticket.id)
-            case What.CANCELLED | What.MERGED if ticket.state == TicketState.CANCELLED:
+            case What.CANCELLED:
                 self.withdraw(session, frozenset(_K) - {_K.WORD}, ticket_id=ticket.id)
+            case What.MERGED if ticket.state == TicketState.CANCELLED:
+                self.withdraw(session, frozenset(_K) - OUTLIVES, ticket_id=ticket.id)
             case What.MERGED:
                 self._hurry(session, about, anew=False)
 
