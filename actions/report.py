@@ -17,6 +17,7 @@ from actions.parcel import propose
 from actions.telling import describe
 from actions.turn import Reply, Turn, joined, remember
 from conversations import attachments
+from conversations import repository as record
 from conversations.schemas import Button
 from parcels import lookup
 from parcels import repository as parcels
@@ -196,7 +197,9 @@ def open_ticket(turn: Turn, kind: str, *, threat: bool = False) -> Reply:
     evidence.gather(turn.session, turn.services.tickets.lifecycle, turn.conversation.id)
     words = [_sorry(turn, opened, threat)]
     if shipment is not None and kind in TELLS_WHERE and turn.intent != "complain":
-        words.append(describe(turn, whereabouts(turn.session, shipment)))
+        where = describe(turn, whereabouts(turn.session, shipment))
+        if not _just_said(turn, where):
+            words.append(where)
         if whereabouts(turn.session, shipment).reason:
             turn.services.tickets.clocks.keep(
                 turn.session, (PromiseKind.CAUSE,), ticket_id=opened.ticket.id
@@ -289,6 +292,14 @@ def _sorry(turn: Turn, opened: Opened, threat: bool) -> str:
     return turn.say(
         f"report.feel.{'threat' if threat else 'complain' if vents else opened.ticket.kind}"
     )
+
+
+def _just_said(turn: Turn, words: str) -> bool:
+    """Whether our answer to his message before this one said the same: once is enough."""
+    heard = record.last_heard(turn.session, turn.conversation.id, 2)
+    before = heard[1].id if len(heard) == 2 else 0
+    answers = record.messages(turn.session, turn.conversation.id, after=before)
+    return any(words in answer.text for answer in answers)
 
 
 def _receipt(turn: Turn, opened: Opened) -> str:
