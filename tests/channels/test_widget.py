@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
-import re
 import hashlib
 import hmac
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
