@@ -123,6 +123,14 @@ def test_the_link_is_always_the_same_and_says_nothing(database: Database, at: ob
     assert len(path.removeprefix("/p/")) == 22
 
 
+@pytest.mark.parametrize(("hours", "first"), [(5, "time"), (-1, "hurry")])
+def test_a_late_parcel_is_to_be_chased_first(
+    database: Database, open_browser: Open, hours: int, first: str
+) -> None:
+    path = stored(database, eta_to=clock.now() + timedelta(hours=hours))
+    assert f'value="{first}" class="primary"' in open_browser().get(path).text
+
+
 def test_two_who_need_the_first_link_at_once_get_the_same(database: Database, at: object) -> None:
     with database.write() as session:
         shipment_id = service.store_shipment(session, ShipmentIn(waybill_no=NUMBER)).id

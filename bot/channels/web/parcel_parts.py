@@ -173,8 +173,11 @@ def _eta(texts: Texts, language: str, seen: View) -> tuple[str, str]:
 
 
 def _offered(seen: View) -> tuple[str, ...]:
-    """What a button says in the chat; a code that stands here need not be asked for."""
+    """What a button says in the chat, the likeliest first; a code that stands here need not be
+    asked for, and a parcel that is late is to be chased."""
     offered = _OFFERED.get(seen.now.status, _ON_ITS_WAY)
+    if seen.now.late and "hurry" in offered:
+        offered = ("hurry", *(name for name in offered if name != "hurry"))
     return tuple(name for name in offered if name != "code" or seen.private is None)
 
 
