@@ -258,17 +258,18 @@ async def test_every_change_tells_how_it_ended_in_both_languages(
     house.depot.script = [[ACCEPTED, full, 503][answer]]
     with house.database.write() as session:
         session.get_one(Conversation, house.conversation_id).language = language
-    for number, kind in enumerate(OrderKind, 1):
-        public_id = house.place(kind, f"in:{number}", **WISH)
-        async with house.at_work():
+    async with house.at_work():
+        for number, kind in enumerate(OrderKind, 1):
+            public_id = house.place(kind, f"in:{number}", **WISH)
+            house.live.wake("depot")
             if key == "unanswered":
                 await until(lambda order=public_id: house.order(order).last_error)  # type: ignore[misc]
                 at(clock.now() + timedelta(hours=2, minutes=1))
                 house.live.wake("depot")
             await until(lambda count=number: len(house.told()) == count)  # type: ignore[misc]
-        words = house.told()[-1]
-        assert dialogues.said(words, language, f"change.{key}"), words
-        assert dialogues.said(words, language, f"change.what.{kind}"), words
+            words = house.told()[-1]
+            assert dialogues.said(words, language, f"change.{key}"), words
+            assert dialogues.said(words, language, f"change.what.{kind}"), words
 
 
 async def test_two_workers_tell_each_answer_once(house: House) -> None:
