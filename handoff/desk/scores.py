@@ -52,7 +52,6 @@ def add_routes(router: APIRouter, desk: Desk, pages: Pages) -> None:
             person = changing(session, request, csrf)
             staff.require_supervisor(person)
             mark_seen(session, ask_id, person.id)
-            desk.live.after_commit(session, "queue")
             if not is_htmx(request):
                 return RedirectResponse(HERE, 303)
             return whole(request, session, person, None)
